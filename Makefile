@@ -1,0 +1,53 @@
+# Everything sets itself up: a virtual environment in .venv, made anew when pyproject.toml changes.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+REPORT_FLAGS ?=
+
+.PHONY: report test check lint types contracts docs bench golden clean
+
+report: $(VENV)/runtime ## A report of this host
+	$(BIN)/hugepage-advisor report $(REPORT_FLAGS)
+
+test: $(VENV)/dev ## All tests, those that use this machine's kernel included
+	$(BIN)/python -m pytest
+
+check: lint types contracts docs test ## All that CI checks
+
+lint: $(VENV)/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/dev
+	$(BIN)/mypy
+
+contracts: $(VENV)/dev ## One-way flow between rooms
+	$(BIN)/lint-imports
+
+docs: $(VENV)/dev ## Generated documentation is current
+	$(BIN)/python -m tests.generate_docs --check
+
+bench: $(VENV)/dev ## Ratios against stated floors; takes minutes
+	$(BIN)/python -m tests.benchmarks.collect_cost
+	$(BIN)/python -m tests.benchmarks.record_cost
+
+golden: $(VENV)/dev ## Write schema, generated docs and golden files anew; read the difference before committing
+	$(BIN)/python -m advisor.report.schema
+	$(BIN)/python -m tests.generate_docs
+	$(BIN)/python -m pytest -q --update-golden
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/runtime: $(VENV)/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+$(VENV)/dev: $(VENV)/runtime
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev
+	touch $@
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist
