@@ -1,0 +1,182 @@
+"""Sample and Profile: what was observed, raw. Nothing here is derived; features are computed from it later.
+
+A process record in a sample holds only the sections that changed since the sample before, so a process in
+which nothing happened costs nothing. `timeline.py` puts the sections together again.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct, field
+
+from advisor.procfs.facts import (
+    BuddyZone,
+    CgroupHugetlb,
+    CgroupMembership,
+    Cpu,
+    HugetlbPool,
+    Limit,
+    Pagetypes,
+    Pressure,
+    ProgramFacts,
+    Stat,
+    Status,
+    Thp,
+    TlbLevel,
+    Zone,
+)
+
+PROFILE_SCHEMA = "hugepage-advisor/profile/1"
+"""Version of the profile format. History: 1 = first (0.1.0)."""
+
+
+class Mapping(Struct, frozen=True, array_like=True):
+    """One VMA, or several small VMAs of one process that agree in everything a page policy depends on.
+
+    A VMA that can hold a huge page (size >= the PMD page) or is hugetlb is kept alone (count 1, start known);
+    smaller ones are folded by key (count > 1 or start None). `values` are the smaps fields in the order of
+    `Sample.smaps_fields`, bytes, summed over the folded VMAs.
+
+    kind: anon | heap | stack | shmem | file | hugetlb | device | special.
+    advice: "hg" MADV_HUGEPAGE, "nh" MADV_NOHUGEPAGE, "" neither, None where VmFlags is absent (before 3.8).
+    eligible: smaps THPeligible, None where absent (before 5.0).
+    slot_bytes: bytes of whole aligned PMD-size slots inside, summed; None where the PMD size is unknown.
+    object: "dev:inode" of a mapped object, kept for single VMAs with an inode.
+    """
+
+    kind: str
+    count: int
+    start: int | None
+    size: int
+    page_bytes: int | None
+    advice: str | None
+    eligible: int | None
+    shared: bool
+    writable: bool
+    locked: bool | None
+    slot_bytes: int | None
+    name: str
+    object: str | None
+    values: list[int]
+
+
+class ProcessFacts(Struct, frozen=True, omit_defaults=True):
+    """What stays the same while a process keeps its identity. command_line is redacted when saved by default.
+
+    executable is the target of /proc/PID/exe as text; libraries are base names of mapped files that matter
+    (allocators, runtimes, libc). user is None where the uid has no name here.
+    """
+
+    name: str
+    uid: int | None = None
+    user: str | None = None
+    ppid: int | None = None
+    executable: str | None = None
+    command_line: list[str] | None = None
+    cgroup: list[CgroupMembership] | None = None
+    limits: list[Limit] | None = None
+    libraries: list[str] | None = None
+    program: ProgramFacts | None = None
+
+
+class ProcessRecord(Struct, frozen=True, omit_defaults=True):
+    """The sections of one process that were read anew and differ. Identity is (pid, start_ticks).
+
+    rollup: smaps_rollup fields, bytes. problems: file name -> reason of KernelTextError ("denied", "hung", ...).
+    """
+
+    pid: int
+    start_ticks: int
+    facts: ProcessFacts | None = None
+    stat: Stat | None = None
+    status: Status | None = None
+    rollup: dict[str, int] | None = None
+    maps: list[Mapping] | None = None
+    problems: dict[str, str] | None = None
+
+
+class Skipped(Struct, frozen=True):
+    """A process that could not be observed, and why: gone, denied, hung, quarantined, malformed, walk-too-long."""
+
+    pid: int
+    name: str | None
+    reason: str
+    detail: str | None = None
+
+
+class HostFacts(Struct, frozen=True, omit_defaults=True):
+    """What does not change while the profile is made."""
+
+    hostname: str | None = None
+    kernel: str | None = None
+    arch: str | None = None
+    boot_id: str | None = None
+    base_page_bytes: int | None = None
+    clock_ticks_per_s: int = 100
+    cpu: Cpu | None = None
+    tlb: list[TlbLevel] = field(default_factory=list)
+    virtualization: str | None = None
+    nodes: list[int] | None = None
+
+
+class HostState(Struct, frozen=True, omit_defaults=True):
+    """What the host-wide files said at one sample. meminfo in bytes, HugePages_* in pages; None is unreadable."""
+
+    meminfo: dict[str, int] | None = None
+    vmstat: dict[str, int] | None = None
+    buddyinfo: list[BuddyZone] | None = None
+    zoneinfo: list[Zone] | None = None
+    pagetypeinfo: Pagetypes | None = None
+    thp: Thp | None = None
+    pools: list[HugetlbPool] | None = None
+    pressure: dict[str, Pressure] = field(default_factory=dict)
+    node_meminfo: dict[int, dict[str, int]] = field(default_factory=dict)
+    cgroup_hugetlb: list[CgroupHugetlb] = field(default_factory=list)
+    khugepaged_ticks: int | None = None
+    uptime_s: float | None = None
+    problems: dict[str, str] = field(default_factory=dict)
+
+
+class Cost(Struct, frozen=True):
+    """What making this sample cost the sampler: CPU and wall seconds, and which reads were made or put off."""
+
+    cpu_s: float
+    wall_s: float
+    smaps_reads: int = 0
+    rollup_reads: int = 0
+    deferred: int = 0
+
+
+class Sample(Struct, frozen=True, omit_defaults=True):
+    """One tick. t_s: seconds on the monotonic clock since the profile began; wall_time: Unix seconds."""
+
+    t_s: float
+    wall_time: float
+    host: HostState
+    cost: Cost
+    smaps_fields: list[str] = field(default_factory=list)
+    processes: list[ProcessRecord] = field(default_factory=list)
+    gone: list[tuple[int, int]] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+
+
+class Header(Struct, frozen=True, omit_defaults=True):
+    """First line of a profile. source: live | tree. budget_share: the sampler's budget, share of one CPU."""
+
+    schema: str
+    tool_version: str
+    created_at: str
+    source: str
+    host: HostFacts
+    interval_s: float | None = None
+    budget_share: float | None = None
+    privileged: bool | None = None
+    redacted: bool = True
+    origin: str | None = None
+
+
+class Profile(Struct, frozen=True):
+    """A header and its samples, in time order. truncated: the file ended inside a sample, which was dropped."""
+
+    header: Header
+    samples: list[Sample]
+    truncated: bool = False
