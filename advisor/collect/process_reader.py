@@ -1,0 +1,192 @@
+"""Reads the files of one process. Runs in the guarded thread; changes nothing but its own batch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import psutil
+
+from advisor.collect.priority import Walk
+from advisor.collect.programs import ProgramReader, libraries_of_interest
+from advisor.collect.smaps_batch import SmapsBatch
+from advisor.procfs.errors import GoneError, KernelTextError, MissingError
+from advisor.procfs.facts import ProgramFacts, Stat, Status
+from advisor.procfs.fs import KernelFs
+from advisor.procfs.process import parse_cgroup, parse_cmdline, parse_limits, parse_stat, parse_status
+from advisor.procfs.smaps_lines import parse_smaps_rollup
+from advisor.profile.model import ProcessFacts
+
+T = TypeVar("T")
+
+
+class StatReader:
+    """pid -> Stat: the one cheap file that is read for everybody at every tick."""
+
+    def __init__(self, fs: KernelFs) -> None:
+        self.fs = fs
+
+    @property
+    def place(self) -> str:
+        return self.fs.reading
+
+    def read(self, item: int) -> Stat:
+        return self.fs.parse_process(item, "stat", parse_stat)
+
+    def finish(self) -> None:
+        """Nothing is put off."""
+
+    def successor(self) -> StatReader:
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPlan:
+    """What to read of one process at this tick."""
+
+    pid: int
+    start_ticks: int
+    ppid: int
+    name: str
+    with_facts: bool
+    with_status: bool
+    walk: Walk | None
+
+
+@dataclass(slots=True)
+class ProcessReading:
+    """Sections that were read. problems: file -> reason. cost_s: CPU seconds of the walk alone."""
+
+    facts: ProcessFacts | None = None
+    status: Status | None = None
+    rollup: dict[str, int] | None = None
+    problems: dict[str, str] = field(default_factory=dict)
+    cost_s: float | None = None
+
+
+class ProcessReader:
+    """ReadPlan -> ProcessReading; smaps go to the batch and are there under the pid after `finish`."""
+
+    def __init__(self, fs: KernelFs, batch: SmapsBatch) -> None:
+        self.fs = fs
+        self.batch = batch
+
+    @property
+    def place(self) -> str:
+        return self.fs.reading
+
+    def finish(self) -> None:
+        self.batch.finish()
+
+    def successor(self) -> ProcessReader:
+        return ProcessReader(self.fs, self.batch.successor())
+
+    def read(self, item: ReadPlan) -> ProcessReading:
+        """Raises GoneError where the process ended, or where its pid now belongs to another one."""
+        reading = ProcessReading()
+        if item.with_status:
+            reading.status = self._try(reading, "status", lambda: self._status(item.pid))
+        if item.with_facts:
+            reading.facts = self._facts(item, reading)
+        if item.walk is not None:
+            began = time.thread_time()
+            self._walk(item, reading)
+            reading.cost_s = time.thread_time() - began
+            self._confirm(item)
+        return reading
+
+    def _status(self, pid: int) -> Status:
+        return self.fs.parse_process(pid, "status", parse_status)
+
+    def _walk(self, plan: ReadPlan, reading: ProcessReading) -> None:
+        if plan.walk == "rollup":
+            try:
+                reading.rollup = self.fs.parse_process(plan.pid, "smaps_rollup", parse_smaps_rollup)
+                return
+            except MissingError:
+                pass  # before 4.14: the whole of smaps is the only source
+            except GoneError:
+                raise
+            except KernelTextError as error:
+                reading.problems["smaps_rollup"] = error.reason
+                return
+        path = self.fs.mark(self.fs.proc_path(f"{plan.pid}/smaps"))
+        self._try(reading, "smaps", lambda: self.batch.read(plan.pid, path))
+
+    def _confirm(self, plan: ReadPlan) -> None:
+        """A pid may be given to a new process between two reads; its start time then differs."""
+        if self.fs.parse_process(plan.pid, "stat", parse_stat).start_ticks != plan.start_ticks:
+            raise GoneError("the pid was given to another process", path=self.fs.proc_path(str(plan.pid)))
+
+    def _facts(self, plan: ReadPlan, reading: ProcessReading) -> ProcessFacts:
+        pid = plan.pid
+        uid = reading.status.uid if reading.status else None
+        cgroup = self._try(reading, "cgroup", lambda: self.fs.parse_process(pid, "cgroup", parse_cgroup))
+        limits = self._try(reading, "limits", lambda: self.fs.parse_process(pid, "limits", parse_limits))
+        return ProcessFacts(
+            name=plan.name,
+            uid=uid,
+            user=user_name(pid) if self.fs.is_live else None,
+            ppid=plan.ppid,
+            executable=self._try(reading, "exe", lambda: self.fs.link_of_process(pid, "exe")),
+            command_line=self._try(reading, "cmdline", lambda: self.fs.parse_process(pid, "cmdline", parse_cmdline)),
+            cgroup=cgroup,
+            limits=limits,
+        )
+
+    def _try(self, reading: ProcessReading, name: str, read: Callable[[], T]) -> T | None:
+        try:
+            return read()
+        except GoneError:
+            raise
+        except KernelTextError as error:
+            reading.problems[name] = error.reason
+            return None
+
+
+def user_name(pid: int) -> str | None:
+    """Owner of a live process by name, as psutil resolves it; None where the process went or the uid is nameless."""
+    try:
+        return psutil.Process(pid).username()
+    except (psutil.Error, OSError, KeyError):
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramPlan:
+    """An executable and the paths of its mapped libraries, to be looked into."""
+
+    pid: int
+    executable: str
+    paths: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class ProgramReading:
+    libraries: list[str]
+    program: ProgramFacts
+
+
+class ElfReader:
+    """ProgramPlan -> what the program and its libraries can do. Opens files, so it is guarded as well."""
+
+    def __init__(self, fs: KernelFs, programs: ProgramReader) -> None:
+        self.fs = fs
+        self.programs = programs
+
+    @property
+    def place(self) -> str:
+        return self.fs.reading
+
+    def read(self, item: ProgramPlan) -> ProgramReading:
+        self.fs.mark(self.fs.proc_path(f"{item.pid}/exe"))
+        program = self.programs.read(item.pid, item.executable, item.paths)
+        return ProgramReading(libraries_of_interest(item.paths), program)
+
+    def finish(self) -> None:
+        """Nothing is put off."""
+
+    def successor(self) -> ElfReader:
+        return ElfReader(self.fs, ProgramReader(self.fs))

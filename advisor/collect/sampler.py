@@ -1,0 +1,351 @@
+"""The sampler: one `tick` reads what changed on the host and answers a Sample.
+
+Order within a tick: who is there (psutil), `stat` of everybody (one cheap file that tells whether memory moved),
+status of those whose memory moved, page-table walks of those that matter as far as the budget goes, programs of
+newcomers, and the host's own files. Every read runs guarded (see `guard.py`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import psutil
+
+from advisor.collect.budget import DEFAULT_SHARE, Budget
+from advisor.collect.fold import Folder
+from advisor.collect.guard import DEADLINE_S, GuardedRun, Outcome, Reader, run_guarded
+from advisor.collect.host_reader import HostReader
+from advisor.collect.priority import (
+    IMPORTANT_BYTES,
+    LONGEST_WALK_S,
+    Candidate,
+    choose,
+    memory_key,
+    predicted_cost_s,
+    wanted_walk,
+)
+from advisor.collect.process_reader import (
+    ElfReader,
+    ProcessReader,
+    ProcessReading,
+    ProgramPlan,
+    ReadPlan,
+    StatReader,
+)
+from advisor.collect.programs import ProgramReader
+from advisor.collect.smaps_batch import SmapsBatch, keep_freed_heap
+from advisor.collect.smaps_result import align_fields, smallest_page_bytes
+from advisor.collect.tracking import Identity, Quarantine, Sections, Tracked, changed_sections
+from advisor.procfs.facts import Stat
+from advisor.procfs.fs import KernelFs
+from advisor.procfs.smaps import SmapsParser
+from advisor.profile.model import Cost, HostState, ProcessRecord, Sample, Skipped
+
+DEFAULT_INTERVAL_S = 5.0
+"""Seconds between samples: khugepaged's default pass is every 10 s, so each of its passes is seen."""
+
+FIRST_LOOK_S = 0.1
+"""CPU seconds of walks that a budgeted sampler allows itself at once, ahead of earning them: the largest
+processes are in the first sample, the others follow as the budget pays for them."""
+
+COLLAPSE_COUNTERS = ("thp_collapse_alloc", "thp_split_page", "thp_split_pmd", "thp_split")
+"""vmstat events that change a process's huge coverage without a fault or a mapping call of its own."""
+
+LASTING_PROBLEMS = ("denied", "malformed")
+"""Why smaps could not be read, where trying again at every tick would only cost."""
+
+USUAL_BASE_PAGE_BYTES = 4096
+"""Only to weigh processes of a captured tree that does not state its page size; never stored."""
+
+
+@dataclass(frozen=True)
+class SamplerOptions:
+    """pids: watch only these. complete_first: walk everybody in the first tick, whatever it costs.
+
+    budget_share: share of one CPU. deadline_s: for one process in one tick. interval_s: between ticks.
+    """
+
+    pids: frozenset[int] | None = None
+    complete_first: bool = True
+    budget_share: float = DEFAULT_SHARE
+    deadline_s: float = DEADLINE_S
+    interval_s: float = DEFAULT_INTERVAL_S
+
+
+@dataclass
+class _Tick:
+    """Scratch of one tick. sections: what was read anew, by pid."""
+
+    t_s: float
+    stats: dict[int, Stat] = field(default_factory=dict)
+    sections: dict[int, Sections] = field(default_factory=dict)
+    skipped: list[Skipped] = field(default_factory=list)
+    gone: list[Identity] = field(default_factory=list)
+    smaps_fields: list[str] = field(default_factory=list)
+    reader_cpu_s: float = 0.0
+    walk_cpu_s: float = 0.0
+    smaps_reads: int = 0
+    rollup_reads: int = 0
+    deferred: int = 0
+
+    def skip(self, pid: int, name: str | None, reason: str, detail: str | None = None) -> None:
+        self.skipped.append(Skipped(pid, name, reason, detail))
+
+
+class Sampler:
+    """Keeps what it must know of each process between ticks; memory is bounded by the number of processes."""
+
+    def __init__(
+        self, fs: KernelFs, options: SamplerOptions | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.fs = fs
+        self.options = options or SamplerOptions()
+        self.clock = clock
+        self.began_s = clock()
+        self.budget = Budget(self.options.budget_share, clock, self.began_s)
+        psutil.PROCFS_PATH = fs.procfs
+        keep_freed_heap()
+        self._tracked: dict[int, Tracked] = {}
+        self._quarantine = Quarantine()
+        self._programs = ProgramReader(fs)
+        self._parser = SmapsParser()
+        self._host = HostReader(fs, self.options.deadline_s)
+        self._ticks = 0
+        self._khugepaged_pid: int | None = None
+        self._collapses: tuple[int | None, ...] = ()
+        self._collapses_moved = False
+        self._cheap_cost_s = 0.0
+        self.host_facts = self._host.facts()
+        self._folder = Folder(self._host.pmd_bytes(), self.host_facts.base_page_bytes)
+
+    @property
+    def base_page_bytes(self) -> int:
+        return self.host_facts.base_page_bytes or USUAL_BASE_PAGE_BYTES
+
+    def delay_s(self) -> float:
+        """Seconds to wait until the next tick: the interval, longer where even the cheap files exceed the budget."""
+        share = self.options.budget_share
+        return max(self.options.interval_s, self._cheap_cost_s / share if share > 0 else 0.0)
+
+    def tick(self) -> Sample:
+        """Read once. What processes and files do never raises; a vanished procfs root gives an empty sample."""
+        wall, cpu, host_cpu = time.perf_counter(), time.thread_time(), self._host.cpu_s
+        tick = _Tick(t_s=self.clock() - self.began_s)
+        self._read_stats(tick)
+        self._forget_ended(tick)
+        self._read_processes(tick, self._plan(tick))
+        self._read_programs(tick)
+        records = self._records(tick)
+        host = self._read_host()
+        self._ticks += 1
+        cpu_s = time.thread_time() - cpu + tick.reader_cpu_s + self._host.cpu_s - host_cpu
+        self.budget.charge(cpu_s)
+        self._cheap_cost_s = max(0.0, cpu_s - tick.walk_cpu_s) if self._ticks > 1 else 0.0
+        return Sample(
+            t_s=round(tick.t_s, 6),
+            wall_time=round(time.time(), 3),
+            host=host,
+            cost=Cost(
+                cpu_s=round(cpu_s, 6),
+                wall_s=round(time.perf_counter() - wall, 6),
+                smaps_reads=tick.smaps_reads,
+                rollup_reads=tick.rollup_reads,
+                deferred=tick.deferred,
+            ),
+            smaps_fields=tick.smaps_fields,
+            processes=records,
+            gone=tick.gone,
+            skipped=tick.skipped,
+        )
+
+    def _run(self, tick: _Tick, reader: Reader[Any, Any], items: list[Any]) -> GuardedRun[Any, Any]:
+        run = run_guarded(reader, items, self.options.deadline_s)
+        tick.reader_cpu_s += run.cpu_s
+        return run
+
+    def _read_stats(self, tick: _Tick) -> None:
+        """`stat` of every process but kernel threads and those without memory (zombies)."""
+        for outcome in self._run(tick, StatReader(self.fs), self._watched_pids(tick)).outcomes:
+            stat: Stat | None = outcome.result
+            if stat is None:
+                self._note_failure(tick, outcome, None)
+            elif stat.is_kernel_thread:
+                if stat.comm == "khugepaged":
+                    self._khugepaged_pid = outcome.item
+            elif stat.vsize_bytes and self._is_wanted(outcome.item):
+                tick.stats[outcome.item] = stat
+
+    def _is_wanted(self, pid: int) -> bool:
+        return self.options.pids is None or pid in self.options.pids
+
+    def _watched_pids(self, tick: _Tick) -> list[int]:
+        try:
+            pids = psutil.pids()
+        except OSError:
+            return []
+        watched = []
+        for pid in sorted(pids):
+            if self._ticks > 0 and not self._is_wanted(pid):
+                continue  # the first tick looks at everybody once, to find khugepaged
+            if self._quarantine.holds(pid):
+                tracked = self._tracked.get(pid)
+                tick.skip(pid, tracked.stat.comm if tracked and tracked.stat else None, "quarantined")
+                if tracked and tracked.stat:
+                    tick.stats[pid] = tracked.stat
+                continue
+            watched.append(pid)
+        return watched
+
+    def _note_failure(self, tick: _Tick, outcome: Outcome[Any, Any], name: str | None) -> None:
+        error = outcome.error
+        if error is None:
+            return
+        pid = outcome.item if isinstance(outcome.item, int) else outcome.item.pid
+        if outcome.stuck is not None:
+            self._quarantine.add(pid, outcome.stuck)
+        tick.skip(pid, name, error.reason, str(error))
+
+    def _forget_ended(self, tick: _Tick) -> None:
+        for pid, tracked in list(self._tracked.items()):
+            stat = tick.stats.get(pid)
+            if stat is None or stat.start_ticks != tracked.start_ticks:
+                tick.gone.append(tracked.identity)
+                del self._tracked[pid]
+
+    def _plan(self, tick: _Tick) -> list[ReadPlan]:
+        """What to read of each process: nothing where its stat shows that its memory did not move."""
+        candidates = [c for pid, stat in tick.stats.items() if (c := self._candidate(tick, pid, stat))]
+        walks, tick.deferred = choose(candidates, self._walk_allowance_s())
+        plans = []
+        for pid, stat in tick.stats.items():
+            tracked = self._tracked.get(pid)
+            with_facts = tracked is None or tracked.stat is None or tracked.stat.comm != stat.comm
+            moved = tracked is None or tracked.stat is None or memory_key(tracked.stat) != memory_key(stat)
+            walk = walks.get(pid)
+            if (with_facts or moved or walk) and not self._quarantine.holds(pid):
+                plans.append(
+                    ReadPlan(pid, stat.start_ticks, stat.ppid, stat.comm, with_facts, moved or with_facts, walk)
+                )
+        return plans
+
+    def _candidate(self, tick: _Tick, pid: int, stat: Stat) -> Candidate | None:
+        tracked = self._tracked.get(pid) or Tracked(pid, stat.start_ticks)
+        if tracked.problems.get("smaps") in LASTING_PROBLEMS or self._quarantine.holds(pid):
+            return None
+        resident = tracked.resident_bytes(stat, self.base_page_bytes)
+        walk = wanted_walk(stat, tracked.walks, resident, collapses_moved=self._collapses_moved)
+        if walk is None:
+            return None
+        cost_s = predicted_cost_s(resident, tracked.walks, walk)
+        if cost_s > LONGEST_WALK_S:
+            tick.skip(pid, stat.comm, "walk-too-long", f"{cost_s:.1f} s of page-table walk predicted")
+            return None
+        return Candidate(pid, walk, float(resident), cost_s)
+
+    def _walk_allowance_s(self) -> float | None:
+        """CPU seconds for walks in this tick; None is no limit."""
+        if self._ticks == 0:
+            return None if self.options.complete_first else FIRST_LOOK_S
+        return self.budget.available_s()
+
+    def _read_processes(self, tick: _Tick, plans: list[ReadPlan]) -> None:
+        reader = ProcessReader(self.fs, SmapsBatch(self._folder, self._parser))
+        run = self._run(tick, reader, plans)
+        batch: SmapsBatch = run.reader.batch  # type: ignore[attr-defined]  # a ProcessReader or its successor
+        self._parser = batch.parser
+        tick.smaps_fields = align_fields(batch.results)
+        self._learn_base_page(batch)
+        for outcome in run.outcomes:
+            plan: ReadPlan = outcome.item
+            if outcome.result is not None:
+                self._take(tick, plan, outcome.result, batch)
+                continue
+            self._note_failure(tick, outcome, plan.name)
+            if outcome.stuck is None:
+                tick.stats.pop(plan.pid, None)
+            else:
+                tick.sections[plan.pid] = Sections(problems={"smaps" if plan.walk else "status": "hung"})
+
+    def _take(self, tick: _Tick, plan: ReadPlan, reading: ProcessReading, batch: SmapsBatch) -> None:
+        sections = tick.sections[plan.pid] = Sections(
+            facts=reading.facts, status=reading.status, rollup=reading.rollup, problems=reading.problems
+        )
+        tracked = self._tracked.setdefault(plan.pid, Tracked(plan.pid, plan.start_ticks))
+        if not plan.with_facts:
+            sections.problems = {**tracked.problems, **reading.problems}
+        if plan.walk is None:
+            return
+        key = memory_key(tick.stats[plan.pid])
+        tick.walk_cpu_s += reading.cost_s or 0.0
+        tracked.walks.latest_key = key
+        maps = batch.results.get(plan.pid)
+        if maps is None:
+            tick.rollup_reads += reading.rollup is not None
+            return
+        tick.smaps_reads += 1
+        tracked.walks.cost_s = reading.cost_s
+        tracked.walks.smaps_key = key
+        if maps.error is not None:
+            sections.problems["smaps"] = maps.error.reason
+        else:
+            sections.maps = maps.mappings
+            sections.program_paths = tuple(sorted(maps.paths))
+
+    def _learn_base_page(self, batch: SmapsBatch) -> None:
+        """A captured tree may state its page size only in smaps."""
+        if self.host_facts.base_page_bytes is None and (page := smallest_page_bytes(batch.results.values())):
+            self.host_facts = msgspec.structs.replace(self.host_facts, base_page_bytes=page)
+            self._folder.base_page_bytes = page
+
+    def _read_programs(self, tick: _Tick) -> None:
+        """Look into the ELF files of processes that matter and were not looked into before."""
+        plans = []
+        for pid, sections in tick.sections.items():
+            tracked = self._tracked.get(pid)
+            if tracked is None or tracked.programs_read or sections.maps is None or pid not in tick.stats:
+                continue
+            facts = sections.facts or tracked.facts
+            resident = tracked.resident_bytes(tick.stats[pid], self.base_page_bytes)
+            if facts and facts.executable and resident >= IMPORTANT_BYTES:
+                tracked.programs_read = True
+                plans.append(ProgramPlan(pid, facts.executable, sections.program_paths))
+        for outcome in self._run(tick, ElfReader(self.fs, self._programs), plans).outcomes:
+            if outcome.result is None:
+                self._note_failure(tick, outcome, None)
+                continue
+            sections = tick.sections[outcome.item.pid]
+            facts = sections.facts or self._tracked[outcome.item.pid].facts
+            if facts is not None:
+                sections.facts = msgspec.structs.replace(
+                    facts, libraries=outcome.result.libraries, program=outcome.result.program
+                )
+
+    def _records(self, tick: _Tick) -> list[ProcessRecord]:
+        records = []
+        for pid, stat in tick.stats.items():
+            tracked = self._tracked.setdefault(pid, Tracked(pid, stat.start_ticks))
+            sections = tick.sections.get(pid) or Sections(problems=tracked.problems)
+            sections.stat = stat
+            if record := changed_sections(tracked, sections):
+                records.append(record)
+        return sorted(records, key=lambda record: record.pid)
+
+    def _read_host(self) -> HostState:
+        memberships = {
+            tuple((m.hierarchy, m.path) for m in tracked.facts.cgroup): tracked.facts.cgroup
+            for tracked in self._tracked.values()
+            if tracked.facts and tracked.facts.cgroup
+        }
+        state = self._host.state(
+            with_pagetypes=self._ticks == 0,
+            cgroups=list(memberships.values()),
+            khugepaged_pid=self._khugepaged_pid,
+        )
+        collapses = tuple((state.vmstat or {}).get(name) for name in COLLAPSE_COUNTERS)
+        self._collapses_moved = self._ticks > 0 and collapses != self._collapses
+        self._collapses = collapses
+        return state

@@ -1,0 +1,64 @@
+"""A sampler run for some time: the samples of a report, of a recording, of a captured tree."""
+
+from __future__ import annotations
+
+import datetime
+import threading
+from collections.abc import Iterator
+
+from advisor import __version__
+from advisor.collect.sampler import Sampler
+from advisor.procfs.errors import KernelTextError
+from advisor.procfs.fs import KernelFs
+from advisor.profile.model import PROFILE_SCHEMA, Header, Sample
+
+CAP_SYS_PTRACE = 19
+"""include/uapi/linux/capability.h: what reading other users' smaps needs."""
+
+
+def iterate_samples(sampler: Sampler, duration_s: float | None, stop: threading.Event) -> Iterator[Sample]:
+    """Samples at the sampler's pace until the duration is over (None: until `stop` is set). The first at once.
+
+    The last sample falls on the end of the duration, so that two samples are the least for any duration above 0.
+    A captured tree does not change and gives one.
+    """
+    yield sampler.tick()
+    if not sampler.fs.is_live:
+        return
+    while not stop.is_set():
+        elapsed = sampler.clock() - sampler.began_s
+        delay = sampler.delay_s()
+        if duration_s is not None:
+            if elapsed >= duration_s:
+                return
+            delay = min(delay, duration_s - elapsed)
+        if stop.wait(delay):
+            return
+        yield sampler.tick()
+
+
+def make_header(sampler: Sampler, *, redacted: bool, origin: str | None = None) -> Header:
+    """The profile's header; of a captured tree only after its sample, which may tell the base page size."""
+    live = sampler.fs.is_live
+    return Header(
+        schema=PROFILE_SCHEMA,
+        tool_version=__version__,
+        created_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        source="live" if live else "tree",
+        host=sampler.host_facts,
+        interval_s=sampler.options.interval_s,
+        budget_share=sampler.options.budget_share,
+        privileged=can_read_every_process(sampler.fs) if live else None,
+        redacted=redacted,
+        origin=origin,
+    )
+
+
+def can_read_every_process(fs: KernelFs) -> bool:
+    """Whether this process holds CAP_SYS_PTRACE, by CapEff of its own status."""
+    try:
+        status = fs.read_proc("self/status")
+    except KernelTextError:
+        return False
+    effective = status.partition(b"CapEff:")[2].split(maxsplit=1)[0]
+    return bool(int(effective, 16) >> CAP_SYS_PTRACE & 1)

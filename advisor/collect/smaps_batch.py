@@ -1,0 +1,177 @@
+"""Reads many smaps files into one buffer and parses them together, about a megabyte at a time.
+
+One parse costs some 150 us whatever its length, which is more than a small process's whole text is worth; and
+fresh memory for every file would cost page faults. So texts are laid one behind the other into a buffer that is
+used again, and a text larger than the buffer is parsed in parts.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from advisor.collect.fold import Folder, merge_mappings
+from advisor.procfs.errors import KernelTextError, MalformedError
+from advisor.procfs.fs import process_error
+from advisor.procfs.smaps import SmapsParser, VmaTable, last_boundary
+from advisor.profile.model import Mapping
+
+PARSE_AT_BYTES = 1 << 20
+"""Text gathered before it is parsed (see advisor.procfs.smaps.WINDOW_BYTES)."""
+BUFFER_BYTES = PARSE_AT_BYTES + (1 << 18)
+MAX_INTERNED_HEADS = 50_000
+"""Distinct headers remembered between ticks, about 10 MB; beyond it the parser starts anew."""
+
+
+KEPT_HEAP_BYTES = 16 << 20
+"""Freeing one block of this size makes glibc keep up to twice as much freed heap instead of giving it back to the
+kernel after every parse (dynamic M_MMAP_THRESHOLD, mallopt(3)). Without it a parse of 1 MiB of text takes some 700
+page faults, a third of its time (measured); on other libcs it does nothing."""
+
+
+def keep_freed_heap() -> None:
+    """Call once before reading many files."""
+    block = np.empty(KEPT_HEAP_BYTES, np.uint8)
+    del block
+
+
+@dataclass
+class ProcessMaps:
+    """smaps of one process: its mappings, the names of the summed fields, and the paths of mapped programs."""
+
+    fields: tuple[str, ...] = ()
+    parts: list[list[Mapping]] = field(default_factory=list)
+    paths: set[str] = field(default_factory=set)
+    error: KernelTextError | None = None
+
+    @property
+    def mappings(self) -> list[Mapping]:
+        return self.parts[0] if len(self.parts) == 1 else merge_mappings(self.parts)
+
+
+class AbandonedError(KernelTextError):
+    """The batch was taken over by a successor while this thread was blocked in a read."""
+
+    reason = "hung"
+
+
+class SmapsBatch:
+    """Results appear in `results` (key: pid) once parsed; call `finish` after the last file."""
+
+    def __init__(self, folder: Folder, parser: SmapsParser | None = None) -> None:
+        self.folder = folder
+        self.parser = SmapsParser() if parser is None or parser.interned > MAX_INTERNED_HEADS else parser
+        self.results: dict[int, ProcessMaps] = {}
+        self._buffer = bytearray(BUFFER_BYTES)
+        self._segments: list[tuple[int, int, int]] = []
+        self._fill = 0
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def read(self, pid: int, path: str) -> int:
+        """Append one smaps file; returns its length in bytes. Raises KernelTextError, and forgets its text then."""
+        begin = self._fill
+        total = 0
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY)
+        except OSError as error:
+            raise process_error(error, path) from error
+        view = memoryview(self._buffer)
+        try:
+            while count := os.readv(descriptor, [view[self._fill :]]):
+                total += count
+                self._fill += count
+                if BUFFER_BYTES - self._fill < 1 << 16:
+                    begin = self._make_room(pid, begin)
+        except OSError as error:
+            self._fill = begin
+            self.results.pop(pid, None)
+            raise process_error(error, path) from error
+        finally:
+            os.close(descriptor)
+        with self._lock:
+            if self._closed:
+                raise AbandonedError("left behind", path=path)
+            if self._fill > begin:
+                self._segments.append((pid, begin, self._fill))
+            else:
+                self.results.setdefault(pid, ProcessMaps())
+        if self._fill >= PARSE_AT_BYTES:
+            self.finish()
+        return total
+
+    def finish(self) -> None:
+        """Parse what is gathered."""
+        with self._lock:
+            if self._closed:
+                raise AbandonedError("left behind")
+            segments, self._segments = self._segments, []
+            text = bytes(memoryview(self._buffer)[: self._fill])
+            self._fill = 0
+        self._fold(text, segments)
+
+    def successor(self) -> SmapsBatch:
+        """A batch with a buffer of its own that keeps all complete results; this one takes no more."""
+        with self._lock:
+            self._closed = True
+            segments, self._segments = self._segments, []
+            text = bytes(memoryview(self._buffer)[: segments[-1][2] if segments else 0])
+        batch = SmapsBatch(self.folder, SmapsParser())
+        batch.results = dict(self.results)
+        batch._fold(text, segments)
+        return batch
+
+    def _make_room(self, pid: int, begin: int) -> int:
+        """Parse all that is complete, whole VMAs of the text being read included; returns its new beginning."""
+        with self._lock:
+            if self._closed:
+                raise AbandonedError("left behind")
+            cut = last_boundary(self._buffer, begin, self._fill)
+            if cut == begin == 0:
+                raise MalformedError("one mapping is larger than a megabyte")
+            text = bytes(memoryview(self._buffer)[:cut])
+            segments, self._segments = self._segments, []
+            if cut > begin:
+                segments.append((pid, begin, cut))
+            rest = self._fill - cut
+            self._buffer[:rest] = self._buffer[cut : self._fill]
+            self._fill = rest
+        self._fold(text, segments)
+        return 0
+
+    def _fold(self, text: bytes, segments: list[tuple[int, int, int]]) -> None:
+        if not segments:
+            return
+        try:
+            table = self.parser.parse(text)
+        except KernelTextError:
+            self._fold_singly(text, segments)
+            return
+        self._keep(table, segments)
+
+    def _fold_singly(self, text: bytes, segments: list[tuple[int, int, int]]) -> None:
+        """Each text by itself, so that one damaged file costs no other its result."""
+        for pid, begin, end in segments:
+            try:
+                self._keep(self.parser.parse(text[begin:end]), [(pid, 0, end - begin)])
+            except KernelTextError as error:
+                self.results[pid] = ProcessMaps(error=error)
+
+    def _keep(self, table: VmaTable, segments: list[tuple[int, int, int]]) -> None:
+        starts = [begin for _, begin, _ in segments]
+        bounds = [*table.offset.searchsorted(starts).tolist(), len(table)]
+        for (pid, _, _), first, last, mappings in zip(
+            segments, bounds, bounds[1:], self.folder.fold(table, bounds), strict=False
+        ):
+            maps = self.results.setdefault(pid, ProcessMaps())
+            maps.fields = table.fields
+            maps.parts.append(mappings)
+            heads = set(table.head[first:last].tolist())
+            maps.paths.update(
+                table.heads[head].name
+                for head in heads
+                if "x" in table.heads[head].permissions and table.heads[head].name.startswith("/")
+            )
