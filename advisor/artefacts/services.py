@@ -1,0 +1,134 @@
+"""The page size of one service or command: its THP switch, and glibc's malloc."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+from typing import Literal
+
+from advisor.artefacts.model import MARK, Artefact, count, lines, size_label, slug, unit_name
+
+TUNABLE = "glibc.malloc.hugetlb"
+"""glibc 2.35+: 0 off, 1 MADV_HUGEPAGE, 2 default pool, else bytes of a pool's page size (tunables.texi)."""
+
+TUNABLES = re.compile(r"[a-z0-9_.]+=[A-Za-z0-9_.,+-]*(:[a-z0-9_.]+=[A-Za-z0-9_.,+-]*)*")
+"""Shape of GLIBC_TUNABLES: name=value, separated by colons. What else it may hold is not repeated in a text."""
+
+THP_OFF_PROGRAM = (
+    "import ctypes,os,sys;"
+    "ctypes.CDLL(None).prctl(41,*map(ctypes.c_ulong,(1,0,0,0)))and sys.exit('prctl failed');"
+    "os.execvp(sys.argv[1],sys.argv[1:])"
+)
+"""PR_SET_THP_DISABLE (41, Linux 3.15) outlives execve, so that a wrapper can set it for any program (prctl(2))."""
+
+MemoryThp = Literal["inherit", "disable", "madvise", "system"]
+
+
+def memory_thp(unit: str, value: MemoryThp) -> Artefact:
+    """A drop-in that sets MemoryTHP= of a service: disable, or madvise (only memory that the program advises).
+
+    unit: a name such as "redis.service". Raises ValueError for a name that is no service's.
+    """
+    notes = ["MemoryTHP= needs systemd 260 or later; an older one ignores it with a warning in the journal."]
+    if value == "madvise":
+        notes.append("The value madvise needs Linux 6.18 or later.")
+    return _drop_in(unit, "thp", f"THP of {unit}: {value}", f"MemoryTHP={value}", notes)
+
+
+def thp_off_command(name: str, command: Sequence[str]) -> Artefact:
+    """A command line that runs a program with THP switched off for it and its children: for any systemd, or none.
+
+    name: what tells this command from others, such as its pid. Raises ValueError for an empty or unprintable command.
+    """
+    return Artefact(
+        id=f"thp-off-command-{slug(name)}",
+        kind="shell",
+        title=f"{_first(command)} with THP off",
+        path=None,
+        text=lines(shlex.join(["python3", "-c", THP_OFF_PROGRAM, *command])),
+        undo=lines(shlex.join(command)),
+    )
+
+
+def malloc_setting(page_bytes: int | None, existing: str | None = None) -> str:
+    """The value of GLIBC_TUNABLES: page_bytes None asks for THP, otherwise for the pool of that page size.
+
+    existing: the value in force, whose other tunables are kept. Raises ValueError where it is malformed.
+    """
+    kept = []
+    if existing:
+        if not TUNABLES.fullmatch(existing):
+            raise ValueError(f"not a value of GLIBC_TUNABLES: {existing!r}")
+        kept = [part for part in existing.split(":") if part.partition("=")[0] != TUNABLE]
+    if page_bytes is not None:
+        size_label(page_bytes)
+    return ":".join([*kept, f"{TUNABLE}={1 if page_bytes is None else count(page_bytes, 'page size')}"])
+
+
+def malloc_drop_in(unit: str, page_bytes: int | None, existing: str | None = None) -> Artefact:
+    """A drop-in that makes glibc's malloc of a service use THP (page_bytes None) or a pool of that page size.
+
+    existing: GLIBC_TUNABLES of the service now. Raises ValueError for a malformed name or value.
+    """
+    return _drop_in(
+        unit,
+        "malloc",
+        f"malloc of {unit} on {_what(page_bytes)}",
+        f'Environment="GLIBC_TUNABLES={malloc_setting(page_bytes, existing)}"',
+        _malloc_notes(page_bytes),
+    )
+
+
+def malloc_command(
+    name: str, command: Sequence[str], page_bytes: int | None, existing: str | None = None
+) -> Artefact:
+    """The same for a command that is no service. name: what tells it from others, such as its pid."""
+    title = f"malloc of {_first(command)} on {_what(page_bytes)}"
+    setting = f"GLIBC_TUNABLES={malloc_setting(page_bytes, existing)}"
+    before = ["env", f"GLIBC_TUNABLES={existing}"] if existing else []
+    return Artefact(
+        id=f"malloc-command-{slug(name)}",
+        kind="environment",
+        title=title,
+        path=None,
+        text=lines(*(f"# {note}" for note in _malloc_notes(page_bytes)), shlex.join(["env", setting, *command])),
+        undo=lines(shlex.join([*before, *command])),
+    )
+
+
+def _what(page_bytes: int | None) -> str:
+    return "THP" if page_bytes is None else f"the pool of {size_label(page_bytes)} pages"
+
+
+def _malloc_notes(page_bytes: int | None) -> list[str]:
+    notes = ["glibc 2.35 and later; no effect on programs with another allocator, and on Go and Java heaps."]
+    if page_bytes is None:
+        notes.append("Has an effect where transparent_hugepage/enabled is madvise.")
+    else:
+        notes.append(
+            "Falls back to base pages without a word when the pool is empty; after fork a child needs spare pages."
+        )
+    return notes
+
+
+def _drop_in(unit: str, what: str, title: str, setting: str, notes: list[str]) -> Artefact:
+    """A drop-in of its own name: taking it away brings back whatever the unit said without it."""
+    name = unit_name(unit)
+    path = f"/etc/systemd/system/{name}.d/50-hugepage-advisor-{what}.conf"
+    restart = f"systemctl daemon-reload && systemctl restart {shlex.quote(name)}"
+    return Artefact(
+        id=f"{what}-{name}",
+        kind="systemd",
+        title=title,
+        path=path,
+        text=lines(MARK, f"# In force after: {restart}", *(f"# {note}" for note in notes), "[Service]", setting),
+        undo=lines(f"rm {shlex.quote(path)}", restart),
+    )
+
+
+def _first(command: Sequence[str]) -> str:
+    """The program of a command that can be shown: not empty, and without control characters. Raises ValueError."""
+    if not command or any(not character.isprintable() for word in command for character in word):
+        raise ValueError(f"not a command that can be pasted: {list(command)!r}")
+    return command[0]

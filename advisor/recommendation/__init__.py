@@ -1,0 +1,37 @@
+"""Recommendation: the only place where rules and prediction meet; one decision a process, then the host's
+plan.
+
+In: the feature frame of one host. Out: `ProcessAdvice` for every row and one `Plan`. Rules permit, the
+decision chooses, the plan adds up; each keeps its reasons and what speaks against the others. It reads no
+file and renders nothing.
+"""
+
+from advisor.recommendation.advise import recommend
+from advisor.recommendation.decide import decide
+from advisor.recommendation.model import (
+    Alternative,
+    Gain,
+    MemoryState,
+    Plan,
+    PoolPlan,
+    ProcessAdvice,
+    Reason,
+    Recommendation,
+    ThpPlan,
+)
+from advisor.recommendation.plan import make_plan
+
+__all__ = [
+    "Alternative",
+    "Gain",
+    "MemoryState",
+    "Plan",
+    "PoolPlan",
+    "ProcessAdvice",
+    "Reason",
+    "Recommendation",
+    "ThpPlan",
+    "decide",
+    "make_plan",
+    "recommend",
+]

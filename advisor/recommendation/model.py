@@ -1,0 +1,142 @@
+"""What a recommendation and a plan are made of. Field names are those of the report document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct, field
+
+from advisor.artefacts.model import Artefact
+
+
+class Gain(Struct, frozen=True):
+    """Predicted gain: 0.12 is 12 % less time for the same work. level: that of low..high (0.9 = 90 %)."""
+
+    median: float
+    low: float
+    high: float
+    level: float
+
+
+class Reason(Struct, frozen=True):
+    """One finding as text and data. status: matched | cannot-tell; severity: info | low | medium | high.
+
+    remedy: what to do about it; None where no rule stands behind the reason.
+    """
+
+    rule: str
+    status: str
+    severity: str
+    message: str
+    remedy: str | None
+    evidence: dict[str, Any]
+    sources: list[str]
+
+
+class Alternative(Struct, frozen=True):
+    """A policy that was proposed and not chosen, and why."""
+
+    policy: str
+    page_bytes: int | None
+    expected_gain: Gain | None
+    why_not: str
+
+
+class Recommendation(Struct, frozen=True):
+    """The decision for one process.
+
+    policy: leave | thp | thp-off | hugetlb. page_bytes and pages: None where the policy has no page size, or
+    where they cannot be computed; pages_basis says what was counted. expected_gain: None without a model.
+    bloat_bytes: upper bound of the growth that the policy risks (thp), prevents (thp-off), or costs by
+    rounding up (hugetlb). reasons: the deciding one first.
+    """
+
+    policy: str
+    page_bytes: int | None
+    pages: int | None
+    pages_basis: str | None
+    expected_gain: Gain | None
+    confidence: str
+    decided_by: str
+    override_reason: str | None
+    bloat_bytes: int | None
+    reasons: list[Reason]
+    alternatives: list[Alternative]
+    artefacts: list[str]
+
+
+class ProcessAdvice(Struct, frozen=True):
+    """A recommendation and whom it is for. at_stake_bytes is for sorting (`decide.at_stake_bytes`)."""
+
+    pid: int
+    start_ticks: int
+    recommendation: Recommendation
+    at_stake_bytes: int
+
+
+class ThpPlan(Struct, frozen=True):
+    """THP switches of the host as they should be; a value equal to today's is no change, None is unknown.
+
+    khugepaged: file name below khugepaged/ -> new value, only what changes. changed: names of what changes.
+    """
+
+    enabled: str | None
+    defrag: str | None
+    shmem_enabled: str | None
+    khugepaged: dict[str, int]
+    changed: list[str]
+    reason: str
+
+
+class PoolPlan(Struct, frozen=True):
+    """How many pages one pool should have. node None: over all nodes. when: runtime | boot.
+
+    current_pages: the pool's size today (None unknown); for_pids: the processes that new or existing pages
+    serve.
+    """
+
+    page_bytes: int
+    node: int | None
+    pages: int
+    current_pages: int | None
+    when: str
+    for_pids: list[int]
+
+
+class MemoryState(Struct, frozen=True):
+    """Where the host's memory is, bytes. None: unknown.
+
+    pool_bytes: all hugetlb pools. huge_bytes: memory mapped by huge pages. base_bytes: anonymous and shared
+    memory on base pages, summed over processes (shared pages count once a process). available_bytes:
+    MemAvailable.
+    """
+
+    pool_bytes: int | None
+    huge_bytes: int | None
+    base_bytes: int | None
+    available_bytes: int | None
+
+
+class BeforeAfter(Struct, frozen=True):
+    """The host's memory today, and with the plan carried out."""
+
+    before: MemoryState
+    after: MemoryState
+
+
+class PageTables(Struct, frozen=True):
+    """Bytes of page tables today, and as estimated with the plan carried out. None: unknown."""
+
+    before: int | None
+    after: int | None
+
+
+class Plan(Struct, frozen=True):
+    """The host's sum of all recommendations. summary: lines that show the arithmetic."""
+
+    summary: list[str]
+    thp: ThpPlan
+    pools: list[PoolPlan]
+    memory: BeforeAfter
+    page_table_bytes: PageTables
+    artefacts: list[Artefact] = field(default_factory=list)

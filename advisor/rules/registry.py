@@ -1,0 +1,52 @@
+"""All rules by id, in the order in which their findings are listed."""
+
+from __future__ import annotations
+
+from advisor.rules import (
+    anonymous,
+    eligibility,
+    gigantic,
+    host,
+    limits,
+    pools,
+    process,
+    shared_memory,
+    virtual_machines,
+)
+from advisor.rules.engine import Rule
+
+THEMES: tuple[tuple[Rule, ...], ...] = (
+    process.RULES,
+    anonymous.RULES,
+    eligibility.RULES,
+    shared_memory.RULES,
+    pools.RULES,
+    virtual_machines.RULES,
+    gigantic.RULES,
+    host.RULES,
+    limits.RULES,
+)
+"""The rules of each theme file."""
+
+RULES: dict[str, Rule] = {rule.id: rule for theme in THEMES for rule in theme}
+"""Every rule by its id."""
+
+
+def explain_rule(rule_id: str) -> str:
+    """The documentation page of one rule as plain text. Raises KeyError for an id that no rule has."""
+    rule = RULES[rule_id]
+    effects = [f"proposes {rule.proposes}"] if rule.proposes else []
+    effects += [f"forbids {policy}" for policy in sorted(rule.forbids)]
+    return "\n\n".join(
+        [
+            f"{rule.id}: {rule.title}",
+            f"Theme: {rule.theme}. Scope: {rule.scope}. Severity: {rule.severity.name.lower()}. "
+            f"Confidence: {rule.confidence.name.lower()}. Effect: {', '.join(effects) or 'none'}.",
+            rule.doc,
+            f"Message: {rule.message}",
+            f"Remedy: {rule.remedy}",
+            f"Known problems: {rule.known_problems}",
+            f"Evidence: {', '.join(rule.evidence)}",
+            "Sources:\n" + "\n".join(f"- {source}" for source in rule.sources),
+        ]
+    )

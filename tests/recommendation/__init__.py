@@ -1,0 +1,1 @@
+"""Tests of recommendations and the host plan."""
