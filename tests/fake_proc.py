@@ -43,7 +43,9 @@ class FakeProc:
         )
         (folder / "cmdline").write_bytes(b"/usr/bin/worker\0--password=hunter2\0")
         (folder / "cgroup").write_text("0::/system.slice/worker.service\n")
-        (folder / "limits").write_text("Limit                     Soft Limit           Hard Limit           Units     \n")
+        (folder / "limits").write_text(
+            "Limit                     Soft Limit           Hard Limit           Units     \n"
+        )
         self.set_smaps(pid, rss)
 
     def set_stat(self, pid: int, *, name: str = "worker", start: int = 100, rss: int = 1000, faults: int = 5) -> None:
@@ -55,7 +57,9 @@ class FakeProc:
 
     def set_smaps(self, pid: int, rss: int) -> None:
         text = mapping(0x7F0000000000, 65536, Rss=rss * 4, Anonymous=rss * 4)
-        text += entry(0x7FFC00000000, 132, "rw-p 00000000 00:00 0                          [stack]", Rss=8, Anonymous=8)
+        text += entry(
+            0x7FFC00000000, 132, "rw-p 00000000 00:00 0                          [stack]", Rss=8, Anonymous=8
+        )
         self.folder(pid).joinpath("smaps").write_text(text)
 
     def remove(self, pid: int) -> None:

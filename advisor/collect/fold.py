@@ -29,7 +29,7 @@ MAX_SINGLES = 1024
 """Single mappings kept for one process, largest first: a row costs about 100 bytes in a profile, and runtimes
 with more large mappings than this (ZGC, MongoDB) have them alike."""
 
-SHMEM_PREFIXES = ("/memfd:", "/dev/shm/", "/run/shm/", "/SYSV", "[anon_shmem")
+SHMEM_PREFIXES = ("/memfd:", "/dev/shm/", "/run/shm/", "/SYSV", "[anon_shmem")  # noqa: S108 (names, not files to open)
 """Names of memory without a disk file: memfd_create(2), shm_open(3), shmget(2), PR_SET_VMA on shared memory."""
 
 

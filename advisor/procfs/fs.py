@@ -24,7 +24,7 @@ LIVE_PROCFS = "/proc"
 LIVE_SYSFS = "/sys"
 
 READ_BYTES = 1 << 16
-"""Bytes asked of one read(2). seq_file hands out about one page per call whatever is asked; sysfs at most one page."""
+"""Bytes asked of one read(2); seq_file and sysfs hand out about one page whatever is asked."""
 
 
 def translate_os_error(error: OSError, path: str, *, of_process: bool) -> KernelTextError:

@@ -79,7 +79,7 @@ def test_without_thp_slots_are_unknown() -> None:
 
 
 def test_larger_pages_than_the_base_page_are_hugetlb_even_without_flags() -> None:
-    text = entry() + entry(0x7F8000000000, 4096, flags=None or "rd ", KernelPageSize=2048)
+    text = entry() + entry(0x7F8000000000, 4096, flags="rd ", KernelPageSize=2048)
     kinds = {m.kind: m.page_bytes for m in fold(text)}
     assert kinds == {"anon": 4096, "hugetlb": PMD}
 

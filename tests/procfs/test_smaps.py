@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections import Counter
 from pathlib import Path
@@ -15,11 +16,16 @@ from advisor.procfs.smaps import SmapsParser, VmaTable, last_boundary, parse_sma
 from advisor.procfs.smaps_lines import parse_lines, parse_smaps_rollup
 
 KIB = 1024
-MODERN = (
-    "Size KernelPageSize MMUPageSize Rss Pss Pss_Dirty Shared_Clean Shared_Dirty Private_Clean Private_Dirty Referenced "
-    "Anonymous KSM LazyFree AnonHugePages ShmemPmdMapped FilePmdMapped Shared_Hugetlb Private_Hugetlb Swap SwapPss Locked"
-).split()
-OLD = "Size Rss Pss Shared_Clean Shared_Dirty Private_Clean Private_Dirty Referenced Swap KernelPageSize MMUPageSize".split()
+MODERN = [
+    *("Size", "KernelPageSize", "MMUPageSize", "Rss", "Pss", "Pss_Dirty"),
+    *("Shared_Clean", "Shared_Dirty", "Private_Clean", "Private_Dirty", "Referenced", "Anonymous", "KSM", "LazyFree"),
+    *("AnonHugePages", "ShmemPmdMapped", "FilePmdMapped", "Shared_Hugetlb", "Private_Hugetlb"),
+    *("Swap", "SwapPss", "Locked"),
+]
+OLD = [
+    *("Size", "Rss", "Pss", "Shared_Clean", "Shared_Dirty", "Private_Clean", "Private_Dirty"),
+    *("Referenced", "Swap", "KernelPageSize", "MMUPageSize"),
+]
 
 
 def entry(
@@ -124,8 +130,10 @@ def test_every_rollup_dump_is_its_own_sum(corpus: Path) -> None:
 
 
 NAMES = st.sampled_from(
-    ["", "[heap]", "[stack]", "/usr/lib/a b.so (deleted)", "/memfd:x (deleted)", "/tmp/a\\012b", "/dev/zero", "[anon: é]"]
-    + ["/" + "long" * 60]
+    [
+        *("", "[heap]", "[stack]", "[anon: é]", "/dev/zero", "/memfd:x (deleted)"),
+        *("/usr/lib/a b.so (deleted)", "/tmp/a\\012b", "/" + "long" * 60),
+    ]
 )
 NUMBERS = st.integers(0, 99_999_999) | st.integers(100_000_000, 1 << 40)
 
@@ -212,10 +220,8 @@ def test_damaged_text_gives_a_table_or_a_typed_error(noise: bytes, place: int, c
     text = "".join(entry(0x7F0000000000 + (n << 30), 4 * n + 4, Rss=n) for n in range(4)).encode()
     mutated = text[:place] + noise + text[place + cut :]
     for parse in (parse_smaps, parse_smaps_rollup):
-        try:
+        with contextlib.suppress(KernelTextError):
             parse(mutated)
-        except KernelTextError:
-            pass
 
 
 def test_the_last_boundary_is_the_last_header() -> None:

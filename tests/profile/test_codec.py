@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 
 from advisor.profile.codec import ProfileError, ProfileReader, ProfileWriter, load_profile
-from advisor.profile.model import PROFILE_SCHEMA, Cost, Header, HostFacts, HostState, ProcessFacts, ProcessRecord, Sample
+from advisor.profile.model import (
+    PROFILE_SCHEMA,
+    Cost,
+    Header,
+    HostFacts,
+    HostState,
+    ProcessFacts,
+    ProcessRecord,
+    Sample,
+)
 
 SUFFIXES = [".jsonl", ".jsonl.zst", ".jsonl.gz"]
 HEADER = Header(PROFILE_SCHEMA, "0", "2026-01-01T00:00:00+00:00", "live", HostFacts(hostname="h"))

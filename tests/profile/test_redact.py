@@ -10,80 +10,80 @@ from hypothesis import strategies as st
 
 from advisor.profile.redact import CUT, LONGEST_ARGUMENT_CHARS, REDACTED, redact_command_line
 
-SECRET = "S3cr3t-Hunter2"
+HIDDEN = "S3cr3t-Hunter2"
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
-AWS_SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY9"
+AWS_KEY = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY9"
 
 SHAPES = [
-    ["app", f"--password={SECRET}"],
-    ["app", "--password", SECRET],
-    ["app", "-password", SECRET],
-    ["app", f"--db-password={SECRET}, with comma; and more"],
-    ["mysql", "-uroot", f"-p{SECRET}", "shop"],
-    ["/usr/bin/mysqldump", f"--password={SECRET}", "--all-databases"],
-    ["sudo", "mysql", f"-p{SECRET}"],
-    ["sshpass", "-p", SECRET, "ssh", "host"],
-    ["redis-cli", "-a", SECRET, "ping"],
-    ["redis-server", "--requirepass", SECRET],
-    ["redis-server", "--masterauth", SECRET, "--port", "6379"],
-    ["mongodump", "-u", "backup", "-p", SECRET],
-    ["psql", f"postgresql://app:{SECRET}@db:5432/shop"],
-    ["psql", f"host=db user=app password={SECRET} dbname=shop"],
-    ["psql", f"host=db password='{SECRET} x' dbname=shop"],
-    ["worker", f"amqp://guest:{SECRET}@mq.example:5672/%2f"],
-    ["worker", f"redis://:{SECRET}@cache:6379/0"],
-    ["git", "clone", f"https://{SECRET}@github.com/a/b.git"],
-    ["app", f"mongodb+srv://app:p@ss/{SECRET}@cluster0.example/db"],
-    ["app", f"app:{SECRET}@tcp(db:3306)/shop?parseTime=true"],
-    ["env", f"PGPASSWORD={SECRET}", "psql"],
-    ["env", f"AWS_SECRET_ACCESS_KEY={SECRET}", "aws", "s3", "ls"],
-    ["env", f"DB_PASS={SECRET}"],
-    ["java", f"-Djavax.net.ssl.keyStorePassword={SECRET}", "-jar", "a.jar"],
-    ["java", f"-Dspring.datasource.password={SECRET}", "Main"],
-    ["java", f"-Dhttp.proxyPassword={SECRET}"],
-    ["java", f"-Durl=jdbc:sqlserver://db;user=sa;password={SECRET};encrypt=true"],
-    ["java", f"-Durl=jdbc:mysql://db/shop?user=app&password={SECRET}&useSSL=true"],
-    ["java", f"jdbc:oracle:thin:scott/{SECRET}@db:1521:orcl"],
-    ["keytool", "-storepass", SECRET, "-keypass", SECRET],
-    ["curl", "-u", f"admin:{SECRET}", "https://host/"],
-    ["curl", f"-uadmin:{SECRET}", "https://host/"],
-    ["curl", f"--user=admin:{SECRET}", "https://host/"],
-    ["curl", "-H", f"Authorization: Bearer {SECRET}", "https://host/"],
-    ["curl", "-H", f"X-Api-Key: {SECRET}", "https://host/"],
-    ["curl", f"-HAuthorization: Basic {SECRET}"],
-    ["curl", "-b", f"Cookie: session={SECRET}"],
-    ["curl", f"https://host/path?access_token={SECRET}&page=2"],
-    ["curl", f"https://acct.blob.example/c?sv=2020&sig={SECRET}"],
-    ["app", f"--token={SECRET}"],
-    ["kubectl", "--token", SECRET, "get", "pods"],
-    ["consul", "agent", f"-token={SECRET}"],
-    ["app", f"--api-key={SECRET}"],
-    ["app", "--apiKey", SECRET],
-    ["app", f"--client-secret={SECRET}"],
-    ["vault", "write", "auth/approle/login", f"secret_id={SECRET}"],
-    ["docker", "login", "-u", "bob", "-p", SECRET],
-    ["sqlplus", f"scott/{SECRET}@orcl"],
-    ["sqlcmd", "-S", "db", "-U", "sa", "-P", SECRET],
-    ["ldapsearch", "-D", "cn=admin", "-w", SECRET],
-    ["smbclient", "//host/share", "-U", f"bob%{SECRET}"],
-    ["mount.cifs", "//host/x", "/mnt", "-o", f"username=bob,password={SECRET},vers=3.0"],
-    ["openssl", "rsa", "-passin", f"pass:{SECRET}"],
-    ["7z", "a", f"-p{SECRET}", "out.7z"],
-    ["xfreerdp", f"/p:{SECRET}", "/v:host"],
-    ["erl", "-sname", "a", "-setcookie", SECRET],
-    ["qemu-system-x86_64", "-object", f"secret,id=sec0,data={SECRET}"],
-    ["qemu-system-x86_64", "-spice", f"port=5900,password={SECRET},tls-port=0"],
-    ["sh", "-c", f"mysql -uroot -p{SECRET} shop < dump.sql"],
-    ["sh", "-c", f"exec curl -H 'Authorization: Bearer {SECRET}' https://host/"],
-    ["bash", "-c", f"export API_TOKEN='{SECRET} b'; ./run --level 3"],
-    ["app", f'{{"user": "bob", "password": "{SECRET}"}}'],
-    ["ansible", "-e", f"ansible_become_pass={SECRET}"],
-    ["app", f"AccountName=a;AccountKey={SECRET};EndpointSuffix=x"],
+    ["app", f"--password={HIDDEN}"],
+    ["app", "--password", HIDDEN],
+    ["app", "-password", HIDDEN],
+    ["app", f"--db-password={HIDDEN}, with comma; and more"],
+    ["mysql", "-uroot", f"-p{HIDDEN}", "shop"],
+    ["/usr/bin/mysqldump", f"--password={HIDDEN}", "--all-databases"],
+    ["sudo", "mysql", f"-p{HIDDEN}"],
+    ["sshpass", "-p", HIDDEN, "ssh", "host"],
+    ["redis-cli", "-a", HIDDEN, "ping"],
+    ["redis-server", "--requirepass", HIDDEN],
+    ["redis-server", "--masterauth", HIDDEN, "--port", "6379"],
+    ["mongodump", "-u", "backup", "-p", HIDDEN],
+    ["psql", f"postgresql://app:{HIDDEN}@db:5432/shop"],
+    ["psql", f"host=db user=app password={HIDDEN} dbname=shop"],
+    ["psql", f"host=db password='{HIDDEN} x' dbname=shop"],
+    ["worker", f"amqp://guest:{HIDDEN}@mq.example:5672/%2f"],
+    ["worker", f"redis://:{HIDDEN}@cache:6379/0"],
+    ["git", "clone", f"https://{HIDDEN}@github.com/a/b.git"],
+    ["app", f"mongodb+srv://app:p@ss/{HIDDEN}@cluster0.example/db"],
+    ["app", f"app:{HIDDEN}@tcp(db:3306)/shop?parseTime=true"],
+    ["env", f"PGPASSWORD={HIDDEN}", "psql"],
+    ["env", f"AWS_SECRET_ACCESS_KEY={HIDDEN}", "aws", "s3", "ls"],
+    ["env", f"DB_PASS={HIDDEN}"],
+    ["java", f"-Djavax.net.ssl.keyStorePassword={HIDDEN}", "-jar", "a.jar"],
+    ["java", f"-Dspring.datasource.password={HIDDEN}", "Main"],
+    ["java", f"-Dhttp.proxyPassword={HIDDEN}"],
+    ["java", f"-Durl=jdbc:sqlserver://db;user=sa;password={HIDDEN};encrypt=true"],
+    ["java", f"-Durl=jdbc:mysql://db/shop?user=app&password={HIDDEN}&useSSL=true"],
+    ["java", f"jdbc:oracle:thin:scott/{HIDDEN}@db:1521:orcl"],
+    ["keytool", "-storepass", HIDDEN, "-keypass", HIDDEN],
+    ["curl", "-u", f"admin:{HIDDEN}", "https://host/"],
+    ["curl", f"-uadmin:{HIDDEN}", "https://host/"],
+    ["curl", f"--user=admin:{HIDDEN}", "https://host/"],
+    ["curl", "-H", f"Authorization: Bearer {HIDDEN}", "https://host/"],
+    ["curl", "-H", f"X-Api-Key: {HIDDEN}", "https://host/"],
+    ["curl", f"-HAuthorization: Basic {HIDDEN}"],
+    ["curl", "-b", f"Cookie: session={HIDDEN}"],
+    ["curl", f"https://host/path?access_token={HIDDEN}&page=2"],
+    ["curl", f"https://acct.blob.example/c?sv=2020&sig={HIDDEN}"],
+    ["app", f"--token={HIDDEN}"],
+    ["kubectl", "--token", HIDDEN, "get", "pods"],
+    ["consul", "agent", f"-token={HIDDEN}"],
+    ["app", f"--api-key={HIDDEN}"],
+    ["app", "--apiKey", HIDDEN],
+    ["app", f"--client-secret={HIDDEN}"],
+    ["vault", "write", "auth/approle/login", f"secret_id={HIDDEN}"],
+    ["docker", "login", "-u", "bob", "-p", HIDDEN],
+    ["sqlplus", f"scott/{HIDDEN}@orcl"],
+    ["sqlcmd", "-S", "db", "-U", "sa", "-P", HIDDEN],
+    ["ldapsearch", "-D", "cn=admin", "-w", HIDDEN],
+    ["smbclient", "//host/share", "-U", f"bob%{HIDDEN}"],
+    ["mount.cifs", "//host/x", "/mnt", "-o", f"username=bob,password={HIDDEN},vers=3.0"],
+    ["openssl", "rsa", "-passin", f"pass:{HIDDEN}"],
+    ["7z", "a", f"-p{HIDDEN}", "out.7z"],
+    ["xfreerdp", f"/p:{HIDDEN}", "/v:host"],
+    ["erl", "-sname", "a", "-setcookie", HIDDEN],
+    ["qemu-system-x86_64", "-object", f"secret,id=sec0,data={HIDDEN}"],
+    ["qemu-system-x86_64", "-spice", f"port=5900,password={HIDDEN},tls-port=0"],
+    ["sh", "-c", f"mysql -uroot -p{HIDDEN} shop < dump.sql"],
+    ["sh", "-c", f"exec curl -H 'Authorization: Bearer {HIDDEN}' https://host/"],
+    ["bash", "-c", f"export API_TOKEN='{HIDDEN} b'; ./run --level 3"],
+    ["app", f'{{"user": "bob", "password": "{HIDDEN}"}}'],
+    ["ansible", "-e", f"ansible_become_pass={HIDDEN}"],
+    ["app", f"AccountName=a;AccountKey={HIDDEN};EndpointSuffix=x"],
 ]
 TOKENS = [
     JWT,
     "AKIAIOSFODNN7EXAMPLE",
-    AWS_SECRET,
+    AWS_KEY,
     "ghp_abcdefghijklmnopqrstuvwxyz0123456789",
     "glpat-abcdefghij0123456789",
     "xoxb-123456789012-abcdefghijkl",
@@ -126,7 +126,7 @@ READABLE = [
 def test_a_secret_leaves_the_command_line(command: list[str]) -> None:
     redacted = redact_command_line(command)
     assert len(redacted) == len(command)
-    assert SECRET not in " ".join(redacted)
+    assert HIDDEN not in " ".join(redacted)
     assert REDACTED in " ".join(redacted)
     assert redacted[0] == command[0]
 
@@ -145,14 +145,14 @@ def test_what_is_no_secret_stays_readable(command: list[str]) -> None:
 
 
 def test_user_and_host_of_a_url_with_a_password_stay_recognisable() -> None:
-    assert redact_command_line(["psql", f"postgres://app:{SECRET}@db:5432/shop"])[1] == "postgres://***@db:5432/shop"
-    assert redact_command_line(["curl", "-u", f"bob:{SECRET}"])[2] == "bob:***"
+    assert redact_command_line(["psql", f"postgres://app:{HIDDEN}@db:5432/shop"])[1] == "postgres://***@db:5432/shop"
+    assert redact_command_line(["curl", "-u", f"bob:{HIDDEN}"])[2] == "bob:***"
 
 
 def test_other_settings_beside_a_secret_stay_readable() -> None:
-    redacted = redact_command_line(["psql", f"host=db password={SECRET} dbname=shop"])[1]
+    redacted = redact_command_line(["psql", f"host=db password={HIDDEN} dbname=shop"])[1]
     assert redacted == "host=db password=*** dbname=shop"
-    redacted = redact_command_line(["x", f"username=bob,password={SECRET},vers=3.0"])[1]
+    redacted = redact_command_line(["x", f"username=bob,password={HIDDEN},vers=3.0"])[1]
     assert redacted == "username=bob,password=***,vers=3.0"
 
 

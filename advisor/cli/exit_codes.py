@@ -1,0 +1,27 @@
+"""Exit codes of every command."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What the shell is told."""
+
+    DONE = 0
+    """The command did what was asked; limitations, if any, are in its output."""
+
+    FAILED = 1
+    """Something unexpected: a bug, or the output could not be written."""
+
+    USAGE = 2
+    """The command line is wrong (click's own code)."""
+
+    TARGET = 3
+    """A process named with --pid is gone, or access to it was denied."""
+
+    UNUSABLE = 4
+    """The profile (or captured tree) holds nothing that can be used."""
+
+    INTERRUPTED = 130
+    """Ctrl-C, or SIGTERM; what was gathered is kept."""

@@ -1,0 +1,132 @@
+"""`explain`: the documentation of a rule, a feature, an application or a policy."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+
+import click
+
+from advisor.cli.exit_codes import ExitCode
+from advisor.cli.main import CommandError
+from advisor.features import FEATURES, Feature
+from advisor.knowledge.applications import Application, load_applications
+from advisor.rules import RULES, Policy, Rule
+
+POLICIES = {
+    Policy.LEAVE: "Change nothing: what the process has is right, or nothing better can be said of it.",
+    Policy.THP: "Transparent huge pages: the kernel backs aligned ranges of anonymous memory with PMD-size pages, at "
+    "the fault or later through khugepaged. Needs no pool and no change to the program where it asks for them "
+    "(madvise) or the host's mode is always.",
+    Policy.THP_OFF: "No transparent huge pages for this process: they would cost memory or latency and bring no "
+    "gain. Set per service (systemd MemoryTHP=, prctl(PR_SET_THP_DISABLE)), not for the host.",
+    Policy.HUGETLB: "Pages from an explicit pool, reserved for those who ask for them by name: never swapped, never "
+    "split, sure to be there or refused at start. The pool is lost to everybody else, and the program must be "
+    "told to use it.",
+}
+
+
+def run(name: str | None) -> None:
+    """Print one explanation, or the list of all names. Raises CommandError for an unknown name."""
+    applications = load_applications()
+    if name is None:
+        click.echo(list_of_names(applications))
+    elif name in RULES:
+        click.echo(explain_rule(RULES[name]))
+    elif name in FEATURES:
+        click.echo(explain_feature(FEATURES[name]))
+    elif name in applications:
+        click.echo(explain_application(applications[name]))
+    elif name in list(Policy):
+        click.echo(f"policy {name}\n\n{POLICIES[Policy(name)]}")
+    else:
+        known = [*RULES, *FEATURES, *applications, *Policy]
+        close = difflib.get_close_matches(name, known, n=3)
+        hint = f"; did you mean {', '.join(close)}?" if close else "; `explain` alone lists all names"
+        raise CommandError(f"nothing is called {name!r}{hint}", ExitCode.USAGE)
+
+
+def list_of_names(applications: dict[str, Application]) -> str:
+    """Every name with its one-line meaning, by kind."""
+    blocks = {
+        "policies": {policy.value: POLICIES[policy].partition(":")[0] for policy in Policy},
+        "rules": {rule.id: rule.title for rule in RULES.values()},
+        "features": {feature.name: feature.unit for feature in FEATURES.values()},
+        "applications": {application.id: application.name for application in applications.values()},
+    }
+    lines: list[str] = []
+    for title, names in blocks.items():
+        width = max(map(len, names))
+        lines += [f"{title} ({len(names)})", *(f"  {name:{width}}  {words}" for name, words in names.items()), ""]
+    return "\n".join(lines).rstrip()
+
+
+def explain_feature(feature: Feature) -> str:
+    """The declaration of a column of the feature table."""
+    return "\n".join(
+        (
+            f"feature {feature.name}",
+            "",
+            f"meaning     {feature.meaning}",
+            f"unit        {feature.unit}",
+            f"type        {feature.dtype}",
+            f"scope       {feature.scope}",
+            f"source      {feature.source}",
+            f"null means  {feature.null_meaning}",
+        )
+    )
+
+
+def explain_rule(rule: Rule) -> str:
+    """A rule's documentation page."""
+    proposes = rule.proposes.value if rule.proposes else "nothing by itself"
+    forbids = ", ".join(sorted(policy.value for policy in rule.forbids)) or "nothing"
+    return "\n".join(
+        (
+            f"rule {rule.id}: {rule.title}",
+            "",
+            inspect.cleandoc(rule.doc),
+            "",
+            f"severity        {rule.severity.name.lower()}",
+            f"confidence      {rule.confidence.name.lower()}",
+            f"proposes        {proposes}",
+            f"forbids         {forbids}",
+            f"evidence        {', '.join(rule.evidence)}",
+            f"remedy          {rule.remedy}",
+            f"known problems  {rule.known_problems}",
+            "sources",
+            *(f"  - {source}" for source in rule.sources),
+        )
+    )
+
+
+def explain_application(application: Application) -> str:
+    """What is known of an application, with sources."""
+    lines = [
+        f"application {application.id}: {application.name}",
+        "",
+        f"kind            {application.kind}",
+        f"explicit pages  {'yes' if application.explicit else 'no'}"
+        + (
+            f" ({', '.join(application.explicit_sizes)}): {application.explicit_memory}"
+            if application.explicit
+            else ""
+        ),
+        f"THP             {application.thp_stance}",
+    ]
+    for title, value in (("pool size", application.pool_size), ("pool short", application.if_pool_short)):
+        if value:
+            lines.append(f"{title:15} {value}")
+    if application.notes:
+        lines += ["", application.notes]
+    lines += ["", "sources"]
+    lines += [f"  - {s.where}: {s.claim}{'' if s.verified else ' (not verified)'}" for s in application.sources]
+    return "\n".join(lines)
+
+
+def explicit_pages(application: Application) -> str:
+    """Whether it can use a pool, with which sizes and for what memory."""
+    if not application.explicit:
+        return "no"
+    sizes = ", ".join(application.explicit_sizes)
+    return f"yes ({sizes}): {application.explicit_memory}"

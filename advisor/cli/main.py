@@ -1,0 +1,148 @@
+"""The command line: `hugepage-advisor [--procfs DIR] [--sysfs DIR] COMMAND`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from advisor import __version__
+from advisor.cli.exit_codes import ExitCode
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class CommandError(click.ClickException):
+    """One clear line on stderr and a documented exit code."""
+
+    def __init__(self, message: str, code: ExitCode) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@click.group(context_settings=CONTEXT)
+@click.version_option(__version__, "-V", "--version", prog_name="hugepage-advisor")
+@click.option("--procfs", default="/proc", metavar="DIR", help="Read this folder instead of /proc (captured tree).")
+@click.option("--sysfs", default="/sys", metavar="DIR", help="Read this folder instead of /sys (captured tree).")
+@click.pass_context
+def cli(context: click.Context, procfs: str, sysfs: str) -> None:
+    """Which page size each process of a Linux host should use, why, and at what cost.
+
+    Read-only: nothing on the host is changed. Works without root and says what it could not see.
+    """
+    context.obj = (procfs, sysfs)
+
+
+PIDS = click.option(
+    "--pid", "pids", type=click.IntRange(min=1), multiple=True, help="Only this process (repeatable)."
+)
+INTERVAL = click.option(
+    "--interval", type=click.FloatRange(min=0.05), default=None, metavar="S", help="Seconds between samples."
+)
+NO_REDACT = click.option("--no-redact", is_flag=True, help="Keep command lines as they are, secrets included.")
+
+
+@cli.command()
+@click.argument("profile", required=False, type=click.Path(path_type=Path))
+@PIDS
+@click.option(
+    "--duration",
+    type=click.FloatRange(min=0),
+    default=2.0,
+    show_default=True,
+    metavar="S",
+    help="Seconds to watch the host; rates need more than 0.",
+)
+@INTERVAL
+@click.option("--json", "format_name", flag_value="json", help="The report document, for tickets and programs.")
+@click.option("--markdown", "format_name", flag_value="markdown", help="For pasting into a ticket.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write here, not to stdout.")
+@NO_REDACT
+@click.pass_obj
+def report(
+    roots: tuple[str, str],
+    profile: Path | None,
+    pids: tuple[int, ...],
+    duration: float,
+    interval: float | None,
+    format_name: str | None,
+    output: Path | None,
+    no_redact: bool,
+) -> None:
+    """Watch this host for a moment, or take a saved PROFILE, and say what should change and why."""
+    from advisor.cli import report as command
+
+    request = command.Request(roots, pids, duration, interval, format_name or "text", redact=not no_redact)
+    command.run(request, profile, output, width=_text_width(to_terminal=output is None and sys.stdout.isatty()))
+
+
+@cli.command()
+@click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path), metavar="FILE", help="The profile to write."
+)
+@click.option("--duration", type=click.FloatRange(min=0), metavar="S", help="Stop after S seconds.")
+@INTERVAL
+@PIDS
+@NO_REDACT
+@click.pass_obj
+def record(
+    roots: tuple[str, str],
+    output: Path,
+    duration: float | None,
+    interval: float | None,
+    pids: tuple[int, ...],
+    no_redact: bool,
+) -> None:
+    """Record a profile to FILE (.jsonl.zst, .jsonl.gz or .jsonl) until Ctrl-C or the duration is over.
+
+    Stays below 1 % of one CPU: large processes are read first, the others as the budget allows.
+    """
+    from advisor.cli import record as command
+
+    command.run(roots, output, duration, interval, pids, redact=not no_redact)
+
+
+@cli.command()
+@click.argument("name", required=False)
+def explain(name: str | None) -> None:
+    """Explain a rule, a feature, an application or a policy; without NAME, list them all."""
+    from advisor.cli import explain as command
+
+    command.run(name)
+
+
+def _text_width(*, to_terminal: bool) -> int:
+    """Columns of text output: the terminal's, else COLUMNS, else 80."""
+    if to_terminal:
+        return os.get_terminal_size(sys.stdout.fileno()).columns
+    columns = os.environ.get("COLUMNS", "")
+    return int(columns) if columns.isdigit() and int(columns) > 0 else USUAL_WIDTH
+
+
+USUAL_WIDTH = 80
+"""Columns of a terminal whose size is unknown, and of text in a ticket."""
+
+
+def main() -> None:
+    """Entry point: turns what can be expected into one line on stderr and an exit code."""
+    try:
+        code = cli.main(standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.Abort:
+        click.echo("hugepage-advisor: interrupted", err=True)
+        code = ExitCode.INTERRUPTED
+    except KeyboardInterrupt:
+        click.echo("hugepage-advisor: interrupted", err=True)
+        code = ExitCode.INTERRUPTED
+    except click.UsageError as error:
+        error.show()
+        code = ExitCode.USAGE
+    except click.ClickException as error:
+        click.echo(f"hugepage-advisor: {error.format_message()}", err=True)
+        code = error.code if isinstance(error, CommandError) else ExitCode.USAGE
+    except OSError as error:
+        click.echo(f"hugepage-advisor: {error.filename or 'output'}: {error.strerror}", err=True)
+        code = ExitCode.FAILED
+    sys.exit(int(code or 0))

@@ -1,0 +1,72 @@
+"""`record`: samples to a file, each complete on disk before the next is taken."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from pathlib import Path
+from types import FrameType
+
+import click
+
+from advisor.cli.exit_codes import ExitCode
+from advisor.cli.main import CommandError
+from advisor.collect.sampler import DEFAULT_INTERVAL_S, Sampler, SamplerOptions
+from advisor.collect.session import iterate_samples, make_header
+from advisor.procfs.fs import KernelFs
+from advisor.profile.codec import ProfileWriter
+
+SUFFIXES = (".jsonl", ".jsonl.zst", ".jsonl.gz")
+
+
+def run(
+    roots: tuple[str, str],
+    output: Path,
+    duration_s: float | None,
+    interval_s: float | None,
+    pids: tuple[int, ...],
+    *,
+    redact: bool,
+) -> None:
+    """Record until the duration is over or a signal asks to stop; then say what was written and what it cost."""
+    if not output.name.endswith(SUFFIXES):
+        raise CommandError(f"{output}: the name must end in {', '.join(SUFFIXES)}", ExitCode.USAGE)
+    stop = threading.Event()
+    stop_on_signals(stop)
+    options = SamplerOptions(
+        pids=frozenset(pids) or None, complete_first=False, interval_s=interval_s or DEFAULT_INTERVAL_S
+    )
+    sampler = Sampler(KernelFs(*roots), options)
+    written = 0
+    with ProfileWriter(output) as writer:
+        for sample in iterate_samples(sampler, duration_s, stop):
+            if not written:
+                writer.write_header(make_header(sampler, redacted=redact))
+            writer.write_sample(sample, redact=redact)
+            written += 1
+            report_progress(written, sampler)
+    share = sampler.budget.share_spent()
+    cost = "" if share is None else f", {share:.2%} of one CPU"
+    click.echo(f"{output}: {written} samples, {output.stat().st_size} bytes{cost}", err=True)
+
+
+def stop_on_signals(stop: threading.Event) -> None:
+    """SIGINT, SIGTERM and SIGHUP end the recording after the sample in progress; a second one ends it at once."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        del frame
+        if stop.is_set():
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, handle)
+
+
+def report_progress(samples: int, sampler: Sampler) -> None:
+    """A line that rewrites itself, on a terminal only."""
+    if sys.stderr.isatty():
+        elapsed = sampler.clock() - sampler.began_s
+        click.echo(f"\r{samples} samples, {elapsed:.0f} s ", err=True, nl=False)

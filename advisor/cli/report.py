@@ -1,0 +1,106 @@
+"""`report`: observe or load, advise, render."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from advisor.advise import advise
+from advisor.cli.exit_codes import ExitCode
+from advisor.cli.main import CommandError
+from advisor.cli.output import write_output
+from advisor.collect.sampler import Sampler, SamplerOptions
+from advisor.collect.session import iterate_samples, make_header
+from advisor.procfs.fs import KernelFs
+from advisor.profile.codec import ProfileError, load_profile
+from advisor.profile.model import Profile
+from advisor.report.document import Report, SourceKind
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked. roots: (procfs, sysfs). format_name: text | json | markdown."""
+
+    roots: tuple[str, str]
+    pids: tuple[int, ...]
+    duration_s: float
+    interval_s: float | None
+    format_name: str
+    redact: bool
+
+
+def run(request: Request, profile_path: Path | None, output: Path | None, *, width: int) -> None:
+    """Raises CommandError with a documented exit code."""
+    profile = observe_host(request) if profile_path is None else load(profile_path)
+    check_targets(profile, request.pids)
+    kind: SourceKind | None = "profile" if profile_path else None
+    made = advise(only_pids(profile, request.pids), redact=request.redact, kind=kind)
+    write_output(render(made, request, width), output)
+
+
+def observe_host(request: Request) -> Profile:
+    """Samples of the live host, or the one sample of a captured tree."""
+    fs = KernelFs(*request.roots)
+    options = SamplerOptions(
+        pids=frozenset(request.pids) or None,
+        complete_first=True,
+        interval_s=request.interval_s or max(request.duration_s, 0.05),
+    )
+    sampler = Sampler(fs, options)
+    samples = list(iterate_samples(sampler, request.duration_s, threading.Event()))
+    if not any(sample.processes for sample in samples) and not request.pids:
+        raise CommandError(f"{fs.procfs}: no process can be read; is this a /proc?", ExitCode.UNUSABLE)
+    return Profile(make_header(sampler, redacted=request.redact), samples)
+
+
+def load(path: Path) -> Profile:
+    try:
+        return load_profile(path)
+    except ProfileError as error:
+        raise CommandError(str(error), ExitCode.UNUSABLE) from error
+
+
+def check_targets(profile: Profile, pids: tuple[int, ...]) -> None:
+    """A process asked for by number must be there and readable: exit code 3 says that it is not."""
+    seen = {record.pid: record for sample in profile.samples for record in sample.processes}
+    gone = {pid for sample in profile.samples for pid, _ in sample.gone}
+    for pid in pids:
+        record = seen.get(pid)
+        if record is None or pid in gone:
+            raise CommandError(f"process {pid} is gone or was never there", ExitCode.TARGET)
+        if record.problems and record.problems.get("smaps") == "denied":
+            raise CommandError(
+                f"process {pid}: its memory map may not be read; run as its owner or with CAP_SYS_PTRACE",
+                ExitCode.TARGET,
+            )
+
+
+def only_pids(profile: Profile, pids: tuple[int, ...]) -> Profile:
+    """The profile without other processes; the whole profile where none is named."""
+    if not pids:
+        return profile
+    samples = [
+        replace(sample, processes=[record for record in sample.processes if record.pid in pids])
+        for sample in profile.samples
+    ]
+    return replace(profile, samples=samples)
+
+
+def render(made: Report, request: Request, width: int) -> str:
+    """The report in the format asked for; details of each process where processes were named."""
+    if request.format_name == "json":
+        from advisor.render.json import render_json
+
+        return render_json(made)
+    if request.format_name == "markdown":
+        from advisor.render.markdown import render_markdown
+
+        return render_markdown(made)
+    from advisor.render.text import render_text
+
+    unicode = "utf" in (sys.stdout.encoding or "").lower()
+    return render_text(made, width=width, color=sys.stdout.isatty(), unicode=unicode, details=bool(request.pids))

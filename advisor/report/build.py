@@ -1,0 +1,175 @@
+"""Builds the report from what the other rooms found. Decides nothing; reads no file."""
+
+from __future__ import annotations
+
+import datetime
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import polars as pl
+
+from advisor.features.table import host_values
+from advisor.profile.model import Profile, Skipped
+from advisor.profile.timeline import Identity, ProcessState, Timeline, fold_samples
+from advisor.recommendation import Plan, ProcessAdvice
+from advisor.report.build_host import build_host, host_findings
+from advisor.report.build_process import WhyReason, build_process, build_totals, order_of
+from advisor.report.document import SCHEMA, Report, SkippedProcess, Source, SourceCost, SourceKind, Tool
+from advisor.report.limitations import Observation, find_limitations
+from advisor.report.plan import Artefact, HostPlan, PlanMemory, PlanPageTables, PlanPool, PlanThp
+from advisor.report.process import ProcessEntry
+
+TOOL_NAME = "hugepage-advisor"
+
+KHUGEPAGED_ROUND = "host_khugepaged_pass_s"
+"""The one host column that is computed with the table, from all its rows."""
+
+POLICY_ORDER = ("hugetlb", "thp", "thp-off")
+"""The policies that are a change, in the order of the summary, and how they read in it."""
+
+POLICY_WORDS = {"hugetlb": "hugetlb", "thp": "THP", "thp-off": "THP off"}
+
+
+def build_report(
+    profile: Profile,
+    frame: pl.DataFrame,
+    advice: Sequence[ProcessAdvice],
+    plan: Plan,
+    why: Mapping[Identity, Sequence[WhyReason]],
+    *,
+    now: datetime.datetime,
+    tool_version: str,
+    redact: bool,
+    kind: SourceKind | None = None,
+    timeline: Timeline | None = None,
+) -> Report:
+    """The report on the last sample of a profile.
+
+    frame: its feature table; advice: one for each row, in the order of the rows; why: reasons against huge pages by
+    (pid, start_ticks). now: aware; redact: secrets out of command lines. kind: where the profile is from; by default
+    its header's own word, "profile" is for one that was saved. timeline: the folded profile where the caller has it.
+    """
+    timeline = timeline or fold_samples(profile)
+    skipped = list(profile.samples[-1].skipped) if profile.samples else []
+    findings = host_findings(frame)
+    host = build_host(timeline, _host_row(timeline, frame), findings)
+    processes = _processes(profile, timeline, frame, advice, why, redact)
+    return Report(
+        schema=SCHEMA,
+        generated_at=_utc(now),
+        tool=Tool(TOOL_NAME, tool_version),
+        source=_source(profile, timeline, kind, redact),
+        host=host,
+        plan=_plan(plan, processes),
+        processes=processes,
+        totals=build_totals(processes),
+        limitations=find_limitations(Observation(profile, timeline, host, findings, processes, skipped)),
+        skipped=_skipped(skipped),
+    )
+
+
+def _host_row(timeline: Timeline, frame: pl.DataFrame) -> dict[str, Any]:
+    """The host columns; a table without rows has none of its own."""
+    return {**host_values(timeline), KHUGEPAGED_ROUND: frame[KHUGEPAGED_ROUND][0] if frame.height else None}
+
+
+def _processes(
+    profile: Profile,
+    timeline: Timeline,
+    frame: pl.DataFrame,
+    advice: Sequence[ProcessAdvice],
+    why: Mapping[Identity, Sequence[WhyReason]],
+    redact: bool,
+) -> list[ProcessEntry]:
+    boot_time = _boot_time(profile)
+    ticks_per_s = timeline.header.host.clock_ticks_per_s
+    entries = []
+    for row, one in zip(frame.iter_rows(named=True), advice, strict=True):
+        identity = (one.pid, one.start_ticks)
+        if identity != (row["pid"], row["start_ticks"]):
+            raise ValueError(f"advice for process {identity} stands beside the row of {row['pid']}")
+        state: ProcessState | None = timeline.processes.get(identity)
+        start_time = None if boot_time is None else round(boot_time + one.start_ticks / ticks_per_s)
+        facts = state.facts if state is not None else None
+        entries.append(build_process(row, facts, one, why.get(identity, ()), start_time=start_time, redact=redact))
+    return sorted(entries, key=order_of)
+
+
+def _boot_time(profile: Profile) -> float | None:
+    """Unix seconds, from the newest sample that has an uptime; a captured tree's clock is not this machine's."""
+    if profile.header.source == "tree":
+        return None
+    for sample in reversed(profile.samples):
+        if sample.host.uptime_s is not None:
+            return sample.wall_time - sample.host.uptime_s
+    return None
+
+
+def _source(profile: Profile, timeline: Timeline, kind: SourceKind | None, redact: bool) -> Source:
+    header, costs = profile.header, [sample.cost for sample in profile.samples]
+    cpu_s = sum(cost.cpu_s for cost in costs)
+    duration = timeline.duration_s
+    return Source(
+        kind=kind or ("tree" if header.source == "tree" else "live"),
+        duration_s=round(duration, 3),
+        samples=timeline.samples,
+        privileged=header.privileged,
+        cost=SourceCost(
+            cpu_s=round(cpu_s, 6),
+            wall_s=round(sum(cost.wall_s for cost in costs), 6),
+            share_of_one_cpu=round(cpu_s / duration, 6) if duration > 0 else None,
+            smaps_reads=sum(cost.smaps_reads for cost in costs),
+            rollup_reads=sum(cost.rollup_reads for cost in costs),
+            deferred=sum(cost.deferred for cost in costs),
+            budget_share=header.budget_share,
+        ),
+        observed_at=_utc(profile.samples[-1].wall_time) if profile.samples else None,
+        interval_s=header.interval_s,
+        truncated=profile.truncated,
+        redacted=redact or header.redacted,
+    )
+
+
+def _plan(plan: Plan, processes: Sequence[ProcessEntry]) -> HostPlan:
+    """The plan's structs have the contract's names. `summary` is a sentence, the plan's lines are the arithmetic."""
+    return HostPlan(
+        summary=_summary(plan, processes),
+        thp=msgspec.convert(plan.thp, PlanThp, from_attributes=True),
+        pools=[msgspec.convert(pool, PlanPool, from_attributes=True) for pool in plan.pools],
+        memory=msgspec.convert(plan.memory, PlanMemory, from_attributes=True),
+        page_table_bytes=msgspec.convert(plan.page_table_bytes, PlanPageTables, from_attributes=True),
+        artefacts=[msgspec.convert(artefact, Artefact, from_attributes=True) for artefact in plan.artefacts],
+        arithmetic=list(plan.summary),
+    )
+
+
+def _summary(plan: Plan, processes: Sequence[ProcessEntry]) -> str:
+    """How many processes should change to what, and what changes on the host."""
+    advice = [process.recommendation for process in processes]
+    counts: Counter[str] = Counter(advised.policy for advised in advice if advised.changes)
+    changes = ", ".join(f"{counts[policy]} to {POLICY_WORDS[policy]}" for policy in POLICY_ORDER if counts[policy])
+    total = len(processes)
+    if changes:
+        sentence = f"{counts.total()} of {total} processes should change: {changes}."
+    else:
+        sentence = f"Nothing should change for any of {total} processes."
+    switches = ", ".join(plan.thp.changed)
+    pools = sum(pool.pages != pool.current_pages for pool in plan.pools)
+    parts = [f"set {switches} of THP"] if switches else []
+    parts += [f"resize {pools} hugetlb pool{'s' if pools > 1 else ''}"] if pools else []
+    return f"{sentence} On the host: {' and '.join(parts)}." if parts else sentence
+
+
+def _skipped(skipped: Sequence[Skipped]) -> list[SkippedProcess]:
+    """Each process once for each reason, by pid."""
+    once = {(entry.pid, entry.reason): SkippedProcess(entry.pid, entry.name, entry.reason) for entry in skipped}
+    return [once[key] for key in sorted(once)]
+
+
+def _utc(moment: datetime.datetime | float) -> str:
+    """ISO 8601 in UTC with a Z, to the second."""
+    if not isinstance(moment, datetime.datetime):
+        moment = datetime.datetime.fromtimestamp(moment, datetime.UTC)
+    return moment.astimezone(datetime.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,0 +1,168 @@
+"""The host block of a report, from the profile's facts, the last state of the host, and the host's features."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from advisor.procfs.facts import BuddyZone, HugetlbPool, Thp
+from advisor.profile.model import HostState
+from advisor.profile.timeline import Timeline
+from advisor.report.host import Host, Khugepaged, Pool, Supply, ThpSizeState, ThpState, Tlb
+from advisor.report.reasons import Reason, evidence_value
+from advisor.rules import RULES, Finding, Scope, Status, evaluate
+from advisor.rules.limits import THEME as LIMITS
+
+BASIS_BUDDYINFO = "buddyinfo free blocks"
+"""Basis of a supply that was counted: free blocks of at least the page's order; compaction could make more."""
+
+BASIS_TOO_LARGE = "unknown: larger than buddyinfo's largest block; needs CAP_SYS_ADMIN and a scan of kpageflags"
+BASIS_NO_BUDDYINFO = "unknown: buddyinfo or the base page size was not read"
+
+Row = Mapping[str, Any]
+
+
+def build_host(timeline: Timeline, row: Row, findings: Sequence[Finding]) -> Host:
+    """row: the feature table's host columns by name; findings: those of host scope."""
+    facts, state = timeline.header.host, timeline.host_last
+    cpu = facts.cpu
+    return Host(
+        hostname=facts.hostname,
+        kernel=facts.kernel,
+        arch=facts.arch,
+        cpu_model=cpu.model_name if cpu is not None else None,
+        virtualization=facts.virtualization,
+        base_page_bytes=facts.base_page_bytes,
+        memory_total_bytes=row["host_memory_total_bytes"],
+        memory_available_bytes=row["host_memory_available_bytes"],
+        thp=_thp(state, row),
+        khugepaged=_khugepaged(row),
+        pools=_pools(state.pools or []),
+        supply=supply(state, facts.base_page_bytes),
+        tlb=[
+            Tlb(entry.level, entry.page_bytes, entry.entries, entry.entries * entry.page_bytes, entry.source)
+            for entry in sorted(facts.tlb, key=lambda entry: (entry.level, entry.page_bytes))
+        ],
+        cpus=cpu.processors if cpu is not None else None,
+        numa_nodes=row["host_numa_nodes"],
+        swap_total_bytes=row["host_swap_total_bytes"],
+        swap_used_bytes=row["host_swap_used_bytes"],
+        memory_pressure_some_avg10=row["host_memory_pressure_some_avg10"],
+        unusable_index=row["host_pmd_unusable_index"],
+        findings=[rule_reason(finding) for finding in findings if not is_limitation(finding)],
+    )
+
+
+def host_findings(frame: pl.DataFrame) -> list[Finding]:
+    """Matched findings of host scope, the gravest first; all rows of a host agree, so the first is asked."""
+    rules = [rule for rule in RULES.values() if rule.scope is Scope.HOST]
+    matched = (finding for finding in evaluate(frame.head(1), rules).host() if finding.status is Status.MATCHED)
+    return sorted(matched, key=lambda finding: -finding.severity)
+
+
+def is_limitation(finding: Finding) -> bool:
+    """Whether it speaks about the observation, not about the host; those are the report's limitations."""
+    return finding.rule.theme == LIMITS
+
+
+def rule_reason(finding: Finding) -> Reason:
+    """A finding as the document's reason."""
+    return Reason(
+        rule=finding.rule.id,
+        status=finding.status.value,
+        severity=finding.severity.name.lower(),  # type: ignore[arg-type]  # the contract's words are the enum's names
+        message=finding.message,
+        evidence={name: evidence_value(value) for name, value in finding.evidence.items()},
+        sources=list(finding.rule.sources),
+        title=finding.rule.title,
+        confidence=finding.rule.confidence.name.lower(),  # type: ignore[arg-type]
+        remedy=finding.rule.remedy or None,
+    )
+
+
+def _thp(state: HostState, row: Row) -> ThpState:
+    thp = state.thp or Thp()
+    return ThpState(
+        enabled=thp.enabled,
+        defrag=thp.defrag,
+        shmem_enabled=thp.shmem_enabled,
+        pmd_bytes=thp.pmd_bytes,
+        sizes=[
+            ThpSizeState(size.page_bytes, size.enabled, size.shmem_enabled)
+            for size in sorted(thp.sizes, key=lambda size: size.page_bytes)
+        ],
+        effective_enabled=row["host_thp_enabled"],
+        effective_shmem_enabled=row["host_shmem_enabled"],
+        in_use_bytes=_thp_in_use(state.meminfo),
+        fault_alloc_per_s=row["host_thp_fault_alloc_per_s"],
+        fault_fallback_share=row["host_thp_fault_fallback_share"],
+        fault_fallback_share_since_boot=row["host_thp_fault_fallback_share_since_boot"],
+    )
+
+
+def _thp_in_use(meminfo: Mapping[str, int] | None) -> int | None:
+    """AnonHugePages + ShmemHugePages of meminfo; kernels before 4.8 neither print nor have the latter."""
+    anon = (meminfo or {}).get("AnonHugePages")
+    return None if anon is None or meminfo is None else anon + meminfo.get("ShmemHugePages", 0)
+
+
+def _khugepaged(row: Row) -> Khugepaged:
+    return Khugepaged(
+        pages_collapsed_per_s=row["host_khugepaged_collapsed_per_s"],
+        full_scans_per_s=row["host_khugepaged_full_scans_per_s"],
+        cpu_share=row["host_khugepaged_cpu_share"],
+        pages_to_scan=row["host_khugepaged_pages_to_scan"],
+        scan_sleep_ms=row["host_khugepaged_scan_sleep_ms"],
+        max_ptes_none=row["host_khugepaged_max_ptes_none"],
+        scan_bytes_per_s=row["host_khugepaged_scan_bytes_per_s"],
+        pass_s=row["host_khugepaged_pass_s"],
+    )
+
+
+def _pools(pools: Sequence[HugetlbPool]) -> list[Pool]:
+    """By page size, the whole host before its nodes."""
+    ordered = sorted(pools, key=lambda pool: (pool.page_bytes, -1 if pool.node is None else pool.node))
+    return [
+        Pool(
+            page_bytes=pool.page_bytes,
+            node=pool.node,
+            total=pool.total,
+            free=pool.free,
+            reserved=pool.reserved,
+            surplus=pool.surplus,
+            overcommit=pool.overcommit,
+        )
+        for pool in ordered
+    ]
+
+
+def supply(state: HostState, base_page_bytes: int | None) -> list[Supply]:
+    """For each huge page size of the host, by node where buddyinfo counts it, how many could be handed out now."""
+    sizes = {pool.page_bytes for pool in state.pools or []}
+    if state.thp is not None and state.thp.pmd_bytes is not None:
+        sizes.add(state.thp.pmd_bytes)
+    entries: list[Supply] = []
+    for size in sorted(sizes):
+        if not state.buddyinfo or not base_page_bytes:
+            entries.append(Supply(size, None, None, BASIS_NO_BUDDYINFO))
+            continue
+        order = (size // base_page_bytes).bit_length() - 1
+        if order >= max(len(zone.free_blocks) for zone in state.buddyinfo):
+            entries.append(Supply(size, None, None, BASIS_TOO_LARGE))
+            continue
+        nodes = sorted({zone.node for zone in state.buddyinfo})
+        entries += [Supply(size, node, _free_pages(state.buddyinfo, node, order), BASIS_BUDDYINFO) for node in nodes]
+    return entries
+
+
+def _free_pages(zones: Sequence[BuddyZone], node: int, order: int) -> int:
+    """Pages of an order in the free blocks of one node; a block of a higher order holds several."""
+    return sum(
+        blocks << (block_order - order)
+        for zone in zones
+        if zone.node == node
+        for block_order, blocks in enumerate(zone.free_blocks)
+        if block_order >= order
+    )

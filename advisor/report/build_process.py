@@ -1,0 +1,190 @@
+"""The process blocks of a report, one for each row of the feature table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from advisor.knowledge.applications import recognise
+from advisor.profile.model import ProcessFacts
+from advisor.profile.redact import redact_command_line
+from advisor.recommendation import Alternative as AdvisedAlternative
+from advisor.recommendation import Gain, ProcessAdvice, Recommendation
+from advisor.recommendation import Reason as AdvisedReason
+from advisor.report.process import (
+    Alternative,
+    Application,
+    ExpectedGain,
+    Memory,
+    ProcessEntry,
+    RecommendationEntry,
+    Totals,
+    WhyNotHuge,
+)
+from advisor.report.reasons import Reason, evidence_value
+from advisor.rules import RULES, Policy
+
+SUMMED = (
+    "rss_bytes",
+    "anon_bytes",
+    "anon_huge_bytes",
+    "shmem_huge_bytes",
+    "file_huge_bytes",
+    "hugetlb_bytes",
+    "swap_bytes",
+    "page_table_bytes",
+)
+"""Fields of `Memory` that `Totals` sums."""
+
+Row = Mapping[str, Any]
+
+
+class WhyReason(Protocol):
+    """What features say about memory on base pages (advisor.features.why_not_huge.Reason)."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def bytes(self) -> int: ...
+    @property
+    def vmas(self) -> int: ...
+    @property
+    def remedy(self) -> str: ...
+
+
+def build_process(
+    row: Row,
+    facts: ProcessFacts | None,
+    advice: ProcessAdvice,
+    why: Sequence[WhyReason],
+    *,
+    start_time: int | None,
+    redact: bool,
+) -> ProcessEntry:
+    """One process. facts: None where only its counters were read. redact: secrets out of the command line."""
+    command_line = facts.command_line if facts is not None else None
+    return ProcessEntry(
+        pid=row["pid"],
+        start_time=start_time,
+        name=row["name"] or "",
+        user=row["user"],
+        cgroup=row["cgroup"],
+        application=_application(row, facts),
+        memory=_memory(row),
+        recommendation=_recommendation(advice.recommendation, row),
+        why_not_huge=[
+            WhyNotHuge(reason.id, reason.bytes, reason.vmas, reason.remedy)
+            for reason in sorted(why, key=lambda reason: -reason.bytes)
+        ],
+        start_ticks=row["start_ticks"],
+        executable=facts.executable if facts is not None else None,
+        command_line=redact_command_line(command_line) if command_line is not None and redact else command_line,
+        allocator=row["allocator"],
+        runtime=row["runtime"],
+        thp_disabled=row["thp_disabled_by_process"],
+        cpu_cores=row["cpu_cores"],
+        at_stake_bytes=advice.at_stake_bytes,
+    )
+
+
+def order_of(process: ProcessEntry) -> tuple[int, int, int, int]:
+    """Sort key: what is at stake, then resident memory, the most first; then pid and start time."""
+    memory = process.memory
+    resident = (memory.rss_bytes or 0) + (memory.hugetlb_bytes or 0)
+    return -(process.at_stake_bytes or 0), -resident, process.pid, process.start_ticks
+
+
+def build_totals(processes: Sequence[ProcessEntry]) -> Totals:
+    """Sums of what is known, and in how many processes each field is not."""
+    values = {name: [getattr(process.memory, name) for process in processes] for name in SUMMED}
+    return Totals(
+        processes=len(processes),
+        **{name: _sum(column) for name, column in values.items()},
+        unknown={name: column.count(None) for name, column in values.items() if None in column},
+    )
+
+
+def _sum(values: Iterable[int | None]) -> int:
+    return sum(value for value in values if value is not None)
+
+
+def _application(row: Row, facts: ProcessFacts | None) -> Application | None:
+    if facts is None:
+        return None
+    found = recognise(row["name"], facts.executable, facts.command_line, facts.libraries)
+    return Application(found.id, found.name, found.confidence) if found is not None else None
+
+
+def _memory(row: Row) -> Memory:
+    return Memory(
+        rss_bytes=row["rss_bytes"],
+        anon_bytes=row["anon_bytes"],
+        anon_huge_bytes=row["anon_huge_bytes"],
+        shmem_huge_bytes=row["shmem_huge_bytes"],
+        file_huge_bytes=row["file_huge_bytes"],
+        hugetlb_bytes=row["hugetlb_bytes"],
+        swap_bytes=row["swap_bytes"],
+        page_table_bytes=row["page_table_bytes"],
+        thp_eligible_bytes=row["thp_eligible_bytes"],
+        pss_bytes=row["pss_bytes"],
+        shmem_rss_bytes=row["shmem_rss_bytes"],
+        file_rss_bytes=row["file_rss_bytes"],
+        locked_bytes=row["locked_bytes"],
+        huge_coverage=row["huge_coverage"],
+        measured_by=row["memory_source"],
+    )
+
+
+def _recommendation(advised: Recommendation, row: Row) -> RecommendationEntry:
+    """The words of policy, confidence and decision are the contract's; `decode_report` checks them."""
+    return RecommendationEntry(
+        policy=advised.policy,  # type: ignore[arg-type]
+        page_bytes=advised.page_bytes,
+        pages=advised.pages,
+        expected_gain=_gain(advised.expected_gain),
+        confidence=advised.confidence,  # type: ignore[arg-type]
+        decided_by=advised.decided_by,  # type: ignore[arg-type]
+        override_reason=advised.override_reason,
+        bloat_bytes=advised.bloat_bytes,
+        reasons=[_reason(reason) for reason in advised.reasons],
+        alternatives=[_alternative(alternative) for alternative in advised.alternatives],
+        artefacts=list(advised.artefacts),
+        pages_basis=advised.pages_basis,
+        changes=_is_change(advised, row),
+    )
+
+
+def _is_change(advised: Recommendation, row: Row) -> bool:
+    """A process in hugetlb pages that stays there changes only where something is to be done for its pool."""
+    if advised.policy == Policy.HUGETLB and row["hugetlb_bytes"]:
+        return bool(advised.artefacts)
+    return advised.policy != Policy.LEAVE
+
+
+def _reason(reason: AdvisedReason) -> Reason:
+    """With title, confidence and remedy of its rule; a reason that is no rule has none."""
+    rule = RULES.get(reason.rule)
+    return Reason(
+        rule=reason.rule,
+        status=reason.status,  # type: ignore[arg-type]
+        severity=reason.severity,  # type: ignore[arg-type]
+        message=reason.message,
+        evidence={name: evidence_value(value) for name, value in reason.evidence.items()},
+        sources=list(reason.sources),
+        title=rule.title if rule is not None else None,
+        confidence=rule.confidence.name.lower() if rule is not None else None,  # type: ignore[arg-type]
+        remedy=rule.remedy or None if rule is not None else None,
+    )
+
+
+def _alternative(alternative: AdvisedAlternative) -> Alternative:
+    return Alternative(
+        policy=alternative.policy,  # type: ignore[arg-type]
+        page_bytes=alternative.page_bytes,
+        expected_gain=_gain(alternative.expected_gain),
+        why_not=alternative.why_not,
+    )
+
+
+def _gain(gain: Gain | None) -> ExpectedGain | None:
+    return None if gain is None else ExpectedGain(gain.median, gain.low, gain.high, gain.level)

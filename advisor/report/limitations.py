@@ -1,0 +1,183 @@
+"""What a report cannot know or did not see: named facts about the observation, each with what would show more."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from advisor.profile.model import Profile, Skipped
+from advisor.profile.timeline import Timeline
+from advisor.report.build_host import is_limitation
+from advisor.report.document import Limitation
+from advisor.report.host import Host
+from advisor.report.process import ProcessEntry
+from advisor.rules import Finding
+from advisor.rules.text import show_bytes
+
+NAMED_AT_MOST = 3
+"""File names listed in one message. Source: own choice. Reason: the reader needs an example; JSON has the rest."""
+
+DENIED = "denied"
+WALK_FILES = ("smaps", "smaps_rollup")
+"""Files of a process whose absence costs whole columns; other files are told of together."""
+
+
+class Observation(NamedTuple):
+    """What the checks look at."""
+
+    profile: Profile
+    timeline: Timeline
+    host: Host
+    findings: Sequence[Finding]
+    processes: Sequence[ProcessEntry]
+    skipped: Sequence[Skipped]
+
+
+Check = Callable[[Observation], Iterator[Limitation]]
+
+
+def find_limitations(observation: Observation) -> list[Limitation]:
+    """Every limitation that holds, in the fixed order of the checks."""
+    return [limitation for check in CHECKS for limitation in check(observation)]
+
+
+def _source(seen: Observation) -> Iterator[Limitation]:
+    header = seen.profile.header
+    if header.source == "tree":
+        yield Limitation(
+            "captured-tree",
+            "Made from a captured tree of kernel files: one moment, no rates, no CPU use, no programs on disk.",
+            "Run on the host itself, or record a profile there.",
+        )
+    if seen.profile.truncated:
+        yield Limitation(
+            "truncated-profile",
+            f"The profile ends inside a sample; the {seen.timeline.samples} whole ones before it were used.",
+            None,
+        )
+
+
+def _rules(seen: Observation) -> Iterator[Limitation]:
+    """Rules about the observation: privileges, samples, length, mTHP, TLB, guest."""
+    for finding in seen.findings:
+        if is_limitation(finding):
+            yield Limitation(finding.rule.id, finding.message, finding.rule.remedy or None)
+
+
+def _privileges(seen: Observation) -> Iterator[Limitation]:
+    if denied := _count_denied_walks(seen.timeline):
+        yield Limitation(
+            "smaps-denied",
+            f"Reading smaps of {_processes(denied)} was denied: their huge pages and mappings are unknown.",
+            "Run with CAP_SYS_PTRACE (or as root); from kernel 6.15 on CAP_PERFMON is enough.",
+        )
+    if seen.timeline.host_last.problems.get("pagetypeinfo") == DENIED:
+        yield Limitation(
+            "pagetypeinfo-denied",
+            "/proc/pagetypeinfo is for root only: how much free memory compaction could win is unknown.",
+            "Run as root.",
+        )
+
+
+def _kernel(seen: Observation) -> Iterator[Limitation]:
+    thp = seen.host.thp
+    if thp.enabled is None and thp.pmd_bytes is None:
+        yield Limitation(
+            "no-thp", "No transparent huge pages in this kernel, or their switches could not be read.", None
+        )
+    if not seen.host.pools:
+        yield Limitation("no-hugetlb", "No hugetlb pools in this kernel, or they could not be read.", None)
+
+
+def _supply(seen: Observation) -> Iterator[Limitation]:
+    unknown = sorted({supply.page_bytes for supply in seen.host.supply if supply.available_now is None})
+    if unknown:
+        yield Limitation(
+            "supply-unknown",
+            "How many pages could be handed out now is unknown for "
+            + ", ".join(show_bytes(n) for n in unknown)
+            + ".",
+            "CAP_SYS_ADMIN and a scan of /proc/kpageflags would tell. To be sure, reserve at boot; at run time write "
+            "nr_hugepages and read it again.",
+        )
+
+
+def _reads(seen: Observation) -> Iterator[Limitation]:
+    for reason, identifier, words, remedy in (
+        ("hung", "hung-reads", "did not return in time", "Look for processes in state D, or a held mmap_lock."),
+        ("malformed", "malformed-files", "has a form that is not understood", "Please report it, with the file."),
+        ("incomplete", "incomplete-files", "ended in the middle", "Observe again."),
+    ):
+        files, processes = _problem_files(seen, reason)
+        if files:
+            where = f", of {_processes(processes)}," if processes else ""
+            yield Limitation(identifier, f"Reading {_some(files)}{where} {words}.", remedy)
+    files, _ = _problem_files(seen, DENIED)
+    others = [name for name in files if name not in (*WALK_FILES, "pagetypeinfo")]
+    if others:
+        yield Limitation("denied-files", f"Access denied: {_some(others)}.", "Run as root.")
+    reasons = Counter(skipped.reason for skipped in seen.skipped)
+    if quarantined := reasons["quarantined"]:
+        yield Limitation(
+            "quarantined",
+            f"{_processes(quarantined)} not read again after a read hung; what is shown of them is old.",
+            "Look for processes in state D, or a held mmap_lock.",
+        )
+    if too_long := reasons["walk-too-long"]:
+        yield Limitation(
+            "walk-too-long",
+            f"{_processes(too_long)} too large: reading smaps would hold the mmap_lock too long; the huge pages of "
+            "such a process are unknown.",
+            "Read smaps_rollup of them by hand at a quiet time.",
+        )
+
+
+def _depth(seen: Observation) -> Iterator[Limitation]:
+    deferred = seen.profile.samples[-1].cost.deferred if seen.profile.samples else 0
+    if deferred:
+        yield Limitation(
+            "reads-put-off",
+            f"Reads of page tables put off to stay inside the budget: {deferred}. The numbers of those processes are "
+            "older or coarser.",
+            "Observe longer, or allow a larger budget.",
+        )
+    yield Limitation(
+        "no-walk-counters",
+        "Page walks are not counted: what huge pages are worth is judged by memory size, TLB reach and CPU use.",
+        "Measure it: hugepage-advisor trial.",
+    )
+    if all(process.recommendation.expected_gain is None for process in seen.processes):
+        yield Limitation(
+            "no-model", "No gain is predicted: no model took part, so advice rests on rules alone.", None
+        )
+
+
+CHECKS: tuple[Check, ...] = (_source, _rules, _privileges, _kernel, _supply, _reads, _depth)
+"""All checks, in the order in which a reader should see what they find."""
+
+
+def _count_denied_walks(timeline: Timeline) -> int:
+    """Processes of which neither smaps nor smaps_rollup could be read."""
+    denied = (process for process in timeline.processes.values() if process.maps is None and process.rollup is None)
+    return sum(DENIED in ((process.problems or {}).get(name) for name in WALK_FILES) for process in denied)
+
+
+def _problem_files(seen: Observation, reason: str) -> tuple[list[str], int]:
+    """Names of files that failed for a reason, host-wide first, and in how many processes any did."""
+    names = {name: None for name, why in sorted(seen.timeline.host_last.problems.items()) if why == reason}
+    processes = 0
+    for process in seen.timeline.processes.values():
+        of_process = [name for name, why in sorted((process.problems or {}).items()) if why == reason]
+        names |= dict.fromkeys(of_process)
+        processes += bool(of_process)
+    return list(names), processes
+
+
+def _processes(number: int) -> str:
+    return f"{number} process{'' if number == 1 else 'es'}"
+
+
+def _some(names: Sequence[str]) -> str:
+    listed = ", ".join(names[:NAMED_AT_MOST])
+    return listed if len(names) <= NAMED_AT_MOST else f"{listed} and {len(names) - NAMED_AT_MOST} more"

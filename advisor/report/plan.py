@@ -1,0 +1,84 @@
+"""The plan's part of the report document: what changes on the host, and the text that does it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+When = Literal["runtime", "boot"]
+
+
+class PlanThp(Struct, frozen=True):
+    """The switches of transparent huge pages as they should be; null: unknown. changed: names of those that change.
+
+    khugepaged: file name below khugepaged/ -> new value, only what changes.
+    """
+
+    enabled: str | None
+    defrag: str | None
+    shmem_enabled: str | None
+    khugepaged: dict[str, int]
+    changed: list[str]
+    reason: str | None
+
+
+class PlanPool(Struct, frozen=True):
+    """A pool's size after the plan, in pages. node null: over all nodes. for_pids: the processes it serves."""
+
+    page_bytes: int
+    node: int | None
+    pages: int
+    when: When
+    for_pids: list[int]
+    current_pages: int | None
+
+
+class MemoryState(Struct, frozen=True):
+    """Where the host's memory is, bytes. pool: all hugetlb pools; available: MemAvailable.
+
+    huge: memory mapped by huge pages; base: anonymous and shared memory on base pages, summed over processes.
+    """
+
+    pool_bytes: int | None
+    huge_bytes: int | None
+    base_bytes: int | None
+    available_bytes: int | None
+
+
+class PlanMemory(Struct, frozen=True):
+    """The host's memory today, and as computed with the plan carried out."""
+
+    before: MemoryState
+    after: MemoryState
+
+
+class PlanPageTables(Struct, frozen=True):
+    """Bytes of page tables today, and as estimated with the plan carried out."""
+
+    before: int | None
+    after: int | None
+
+
+class Artefact(Struct, frozen=True):
+    """Configuration text that does one part of the plan, where it goes, and the text that undoes it."""
+
+    id: str
+    kind: str
+    title: str
+    path: str | None
+    text: str
+    undo: str | None
+    needs_reboot: bool
+
+
+class HostPlan(Struct, frozen=True):
+    """What should change on the host as a whole. summary: one sentence; arithmetic: lines that show the sums."""
+
+    summary: str
+    thp: PlanThp
+    pools: list[PlanPool]
+    memory: PlanMemory
+    page_table_bytes: PlanPageTables
+    artefacts: list[Artefact]
+    arithmetic: list[str]

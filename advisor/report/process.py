@@ -1,0 +1,132 @@
+"""A process's part of the report document: its memory, the advice for it, and why it is not huge."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from advisor.report.reasons import DecidedBy, Level, PolicyName, Reason
+
+Share = Annotated[float, Meta(ge=0, le=1)]
+
+
+class ExpectedGain(Struct, frozen=True):
+    """Share of time saved for the same work: 0.12 = 12 % less time. low to high holds with probability level."""
+
+    median: float
+    low: float
+    high: float
+    level: Share
+
+
+class Alternative(Struct, frozen=True):
+    """A policy that was not chosen, and why not."""
+
+    policy: PolicyName
+    page_bytes: int | None
+    expected_gain: ExpectedGain | None
+    why_not: str
+
+
+class RecommendationEntry(Struct, frozen=True):
+    """The advice for one process. pages: of page_bytes, for hugetlb; pages_basis says what was counted.
+
+    bloat_bytes: the most that the policy can make resident memory grow (thp), that it prevents (thp-off), or that
+    whole pages cost by rounding up (hugetlb). reasons: the deciding one first. changes: false where the policy is
+    what the process has already.
+    """
+
+    policy: PolicyName
+    page_bytes: int | None
+    pages: int | None
+    expected_gain: ExpectedGain | None
+    confidence: Level
+    decided_by: DecidedBy
+    override_reason: str | None
+    bloat_bytes: int | None
+    reasons: list[Reason]
+    alternatives: list[Alternative]
+    artefacts: list[str]
+    pages_basis: str | None
+    changes: bool
+
+
+class WhyNotHuge(Struct, frozen=True):
+    """Memory on base pages that could be on huge pages: how much, in how many VMAs, why not, what would help."""
+
+    reason: str
+    bytes: int | None
+    vmas: int | None
+    remedy: str | None
+
+
+class Application(Struct, frozen=True):
+    """The application that a process was recognised as."""
+
+    id: str
+    name: str
+    confidence: Level
+
+
+class Memory(Struct, frozen=True):
+    """One process's memory as the kernel counts it. rss excludes hugetlb; *_huge are mapped by whole PMD entries.
+
+    huge_coverage: share of anonymous, shared and hugetlb memory that is on huge pages.
+    """
+
+    rss_bytes: int | None
+    anon_bytes: int | None
+    anon_huge_bytes: int | None
+    shmem_huge_bytes: int | None
+    file_huge_bytes: int | None
+    hugetlb_bytes: int | None
+    swap_bytes: int | None
+    page_table_bytes: int | None
+    thp_eligible_bytes: int | None
+    pss_bytes: int | None
+    shmem_rss_bytes: int | None
+    file_rss_bytes: int | None
+    locked_bytes: int | None
+    huge_coverage: float | None
+    measured_by: str | None
+
+
+class ProcessEntry(Struct, frozen=True):
+    """One process. start_time: Unix seconds; start_ticks with pid names it for good. command_line: redacted."""
+
+    pid: int
+    start_time: int | None
+    name: str
+    user: str | None
+    cgroup: str | None
+    application: Application | None
+    memory: Memory
+    recommendation: RecommendationEntry
+    why_not_huge: list[WhyNotHuge]
+    start_ticks: int
+    executable: str | None
+    command_line: list[str] | None
+    allocator: str | None
+    runtime: str | None
+    thp_disabled: bool | None
+    cpu_cores: float | None
+    at_stake_bytes: int | None
+
+
+class Totals(Struct, frozen=True):
+    """Sums over the listed processes. A shared page counts in each process that maps it, as in smaps.
+
+    unknown: for each field, in how many processes it is unknown (those are left out of the sum).
+    """
+
+    processes: int
+    rss_bytes: int
+    anon_bytes: int
+    anon_huge_bytes: int
+    shmem_huge_bytes: int
+    file_huge_bytes: int
+    hugetlb_bytes: int
+    swap_bytes: int
+    page_table_bytes: int
+    unknown: dict[str, int]

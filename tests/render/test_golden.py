@@ -1,0 +1,38 @@
+"""The renderers' output for one report, as files that a reviewer can look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from advisor.render.json import render_json
+from advisor.render.markdown import render_markdown
+from advisor.render.text import render_text
+from advisor.report.document import Report, decode_report
+
+Golden = Callable[[str, str], None]
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_text_is_as_reviewed(report: Report, golden: Golden, width: int) -> None:
+    golden(f"report-{width}.txt", render_text(report, width=width))
+
+
+def test_detailed_text_is_as_reviewed(report: Report, golden: Golden) -> None:
+    golden("report-details-100.txt", render_text(report, width=100, details=True))
+
+
+def test_markdown_is_as_reviewed(report: Report, golden: Golden) -> None:
+    golden("report.md", render_markdown(report))
+
+
+def test_json_is_as_reviewed(report: Report, golden: Golden) -> None:
+    golden("report.json", render_json(report))
+
+
+def test_a_saved_report_renders_the_same(report: Report) -> None:
+    again = decode_report(render_json(report).encode())
+    assert again == report
+    assert render_text(again) == render_text(report)
+    assert render_markdown(again) == render_markdown(report)
