@@ -82,7 +82,7 @@ def test_secrets_stay_out_unless_asked_for(tree: list[str]) -> None:
     ("arguments", "code", "says"),
     [
         (["report", "/nonexistent.jsonl.zst"], 4, "/nonexistent.jsonl.zst: No such file"),
-        (["--procfs", "/nonexistent", "report"], 4, "no process can be read"),
+        (["--procfs", "/nonexistent", "report"], 4, "neither a process nor meminfo can be read"),
         (["report", "--pid", "99999999"], 3, "process 99999999 is gone"),
         (["record", "-o", "/tmp/x.txt"], 2, "must end in"),
         (["record", "-o", "/nonexistent/x.jsonl"], 1, "/nonexistent/x.jsonl: No such file"),

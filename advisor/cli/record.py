@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 from types import FrameType
 
@@ -35,7 +36,10 @@ def run(
     stop = threading.Event()
     stop_on_signals(stop)
     options = SamplerOptions(
-        pids=frozenset(pids) or None, complete_first=False, interval_s=interval_s or DEFAULT_INTERVAL_S
+        pids=frozenset(pids) or None,
+        complete_first=False,
+        spent_before_s=time.process_time(),
+        interval_s=interval_s or DEFAULT_INTERVAL_S,
     )
     sampler = Sampler(KernelFs(*roots), options)
     written = 0

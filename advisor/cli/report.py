@@ -52,8 +52,10 @@ def observe_host(request: Request) -> Profile:
     )
     sampler = Sampler(fs, options)
     samples = list(iterate_samples(sampler, request.duration_s, threading.Event()))
-    if not any(sample.processes for sample in samples) and not request.pids:
-        raise CommandError(f"{fs.procfs}: no process can be read; is this a /proc?", ExitCode.UNUSABLE)
+    if not any(sample.processes or sample.host.meminfo for sample in samples):
+        raise CommandError(
+            f"{fs.procfs}: neither a process nor meminfo can be read; is this a /proc?", ExitCode.UNUSABLE
+        )
     return Profile(make_header(sampler, redacted=request.redact), samples)
 
 

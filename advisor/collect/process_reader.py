@@ -21,6 +21,9 @@ from advisor.profile.model import ProcessFacts
 
 T = TypeVar("T")
 
+UNKNOWN_START = 0
+"""Start time of a process whose stat a captured tree lacks; no process but init starts at tick 0."""
+
 
 class StatReader:
     """pid -> Stat: the one cheap file that is read for everybody at every tick."""
@@ -66,12 +69,32 @@ class ProcessReading:
     cost_s: float | None = None
 
 
+class UserNames:
+    """Names of users, asked of psutil once a uid: a directory service behind it may be slow."""
+
+    def __init__(self) -> None:
+        self._names: dict[int, str] = {}
+
+    def name_of(self, pid: int, uid: int | None) -> str | None:
+        """Name of the owner of a live process; its uid as text where it has none; None where the process is gone."""
+        if uid is not None and uid in self._names:
+            return self._names[uid]
+        try:
+            name = psutil.Process(pid).username()
+        except (psutil.Error, OSError):
+            return None
+        if uid is not None:
+            self._names[uid] = name
+        return name
+
+
 class ProcessReader:
     """ReadPlan -> ProcessReading; smaps go to the batch and are there under the pid after `finish`."""
 
-    def __init__(self, fs: KernelFs, batch: SmapsBatch) -> None:
+    def __init__(self, fs: KernelFs, batch: SmapsBatch, users: UserNames) -> None:
         self.fs = fs
         self.batch = batch
+        self.users = users
 
     @property
     def place(self) -> str:
@@ -81,7 +104,7 @@ class ProcessReader:
         self.batch.finish()
 
     def successor(self) -> ProcessReader:
-        return ProcessReader(self.fs, self.batch.successor())
+        return ProcessReader(self.fs, self.batch.successor(), self.users)
 
     def read(self, item: ReadPlan) -> ProcessReading:
         """Raises GoneError where the process ended, or where its pid now belongs to another one."""
@@ -94,7 +117,8 @@ class ProcessReader:
             began = time.thread_time()
             self._walk(item, reading)
             reading.cost_s = time.thread_time() - began
-            self._confirm(item)
+            if item.start_ticks != UNKNOWN_START:
+                self._confirm(item)
         return reading
 
     def _status(self, pid: int) -> Status:
@@ -126,9 +150,9 @@ class ProcessReader:
         cgroup = self._try(reading, "cgroup", lambda: self.fs.parse_process(pid, "cgroup", parse_cgroup))
         limits = self._try(reading, "limits", lambda: self.fs.parse_process(pid, "limits", parse_limits))
         return ProcessFacts(
-            name=plan.name,
+            name=plan.name or (reading.status.name if reading.status else ""),
             uid=uid,
-            user=user_name(pid) if self.fs.is_live else None,
+            user=self.users.name_of(pid, uid) if self.fs.is_live else None,
             ppid=plan.ppid,
             executable=self._try(reading, "exe", lambda: self.fs.link_of_process(pid, "exe")),
             command_line=self._try(reading, "cmdline", lambda: self.fs.parse_process(pid, "cmdline", parse_cmdline)),
@@ -144,14 +168,6 @@ class ProcessReader:
         except KernelTextError as error:
             reading.problems[name] = error.reason
             return None
-
-
-def user_name(pid: int) -> str | None:
-    """Owner of a live process by name, as psutil resolves it; None where the process went or the uid is nameless."""
-    try:
-        return psutil.Process(pid).username()
-    except (psutil.Error, OSError, KeyError):
-        return None
 
 
 @dataclass(frozen=True, slots=True)

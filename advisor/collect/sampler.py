@@ -29,17 +29,20 @@ from advisor.collect.priority import (
     wanted_walk,
 )
 from advisor.collect.process_reader import (
+    UNKNOWN_START,
     ElfReader,
     ProcessReader,
     ProcessReading,
     ProgramPlan,
     ReadPlan,
     StatReader,
+    UserNames,
 )
 from advisor.collect.programs import ProgramReader
 from advisor.collect.smaps_batch import SmapsBatch, keep_freed_heap
 from advisor.collect.smaps_result import align_fields, smallest_page_bytes
 from advisor.collect.tracking import Identity, Quarantine, Sections, Tracked, changed_sections
+from advisor.procfs.errors import MissingError
 from advisor.procfs.facts import Stat
 from advisor.procfs.fs import KernelFs
 from advisor.procfs.smaps import SmapsParser
@@ -58,6 +61,9 @@ COLLAPSE_COUNTERS = ("thp_collapse_alloc", "thp_split_page", "thp_split_pmd", "t
 LASTING_PROBLEMS = ("denied", "malformed")
 """Why smaps could not be read, where trying again at every tick would only cost."""
 
+NO_STAT = Stat("", "", 0, 0, 0, 0, 0, 0, 0, UNKNOWN_START, 0, 0)
+"""Stands for the stat that a captured tree lacks while a tick decides what to read; never stored."""
+
 USUAL_BASE_PAGE_BYTES = 4096
 """Only to weigh processes of a captured tree that does not state its page size; never stored."""
 
@@ -66,12 +72,14 @@ USUAL_BASE_PAGE_BYTES = 4096
 class SamplerOptions:
     """pids: watch only these. complete_first: walk everybody in the first tick, whatever it costs.
 
-    budget_share: share of one CPU. deadline_s: for one process in one tick. interval_s: between ticks.
+    budget_share: share of one CPU. spent_before_s: CPU seconds already spent on its account (start-up).
+    deadline_s: for one process in one tick. interval_s: between ticks.
     """
 
     pids: frozenset[int] | None = None
     complete_first: bool = True
     budget_share: float = DEFAULT_SHARE
+    spent_before_s: float = 0.0
     deadline_s: float = DEADLINE_S
     interval_s: float = DEFAULT_INTERVAL_S
 
@@ -106,13 +114,14 @@ class Sampler:
         self.options = options or SamplerOptions()
         self.clock = clock
         self.began_s = clock()
-        self.budget = Budget(self.options.budget_share, clock, self.began_s)
+        self.budget = Budget(self.options.budget_share, clock, self.began_s, self.options.spent_before_s)
         psutil.PROCFS_PATH = fs.procfs
         keep_freed_heap()
         self._tracked: dict[int, Tracked] = {}
         self._quarantine = Quarantine()
         self._programs = ProgramReader(fs)
         self._parser = SmapsParser()
+        self._users = UserNames()
         self._host = HostReader(fs, self.options.deadline_s)
         self._ticks = 0
         self._khugepaged_pid: int | None = None
@@ -171,7 +180,9 @@ class Sampler:
         """`stat` of every process but kernel threads and those without memory (zombies)."""
         for outcome in self._run(tick, StatReader(self.fs), self._watched_pids(tick)).outcomes:
             stat: Stat | None = outcome.result
-            if stat is None:
+            if stat is None and self._is_statless(outcome):
+                tick.stats[outcome.item] = NO_STAT
+            elif stat is None:
                 self._note_failure(tick, outcome, None)
             elif stat.is_kernel_thread:
                 if stat.comm == "khugepaged":
@@ -179,13 +190,17 @@ class Sampler:
             elif stat.vsize_bytes and self._is_wanted(outcome.item):
                 tick.stats[outcome.item] = stat
 
+    def _is_statless(self, outcome: Outcome[Any, Any]) -> bool:
+        """Captured trees often hold smaps of a process but not its stat; on a live host that means it is gone."""
+        return not self.fs.is_live and self._is_wanted(outcome.item) and isinstance(outcome.error, MissingError)
+
     def _is_wanted(self, pid: int) -> bool:
         return self.options.pids is None or pid in self.options.pids
 
     def _watched_pids(self, tick: _Tick) -> list[int]:
         try:
             pids = psutil.pids()
-        except OSError:
+        except (OSError, IndexError):  # psutil takes the first of its list, which a tree without processes lacks
             return []
         watched = []
         for pid in sorted(pids):
@@ -253,7 +268,7 @@ class Sampler:
         return self.budget.available_s()
 
     def _read_processes(self, tick: _Tick, plans: list[ReadPlan]) -> None:
-        reader = ProcessReader(self.fs, SmapsBatch(self._folder, self._parser))
+        reader = ProcessReader(self.fs, SmapsBatch(self._folder, self._parser), self._users)
         run = self._run(tick, reader, plans)
         batch: SmapsBatch = run.reader.batch  # type: ignore[attr-defined]  # a ProcessReader or its successor
         self._parser = batch.parser
@@ -329,7 +344,7 @@ class Sampler:
         for pid, stat in tick.stats.items():
             tracked = self._tracked.setdefault(pid, Tracked(pid, stat.start_ticks))
             sections = tick.sections.get(pid) or Sections(problems=tracked.problems)
-            sections.stat = stat
+            sections.stat = None if stat is NO_STAT else stat
             if record := changed_sections(tracked, sections):
                 records.append(record)
         return sorted(records, key=lambda record: record.pid)

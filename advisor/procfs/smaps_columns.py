@@ -46,8 +46,11 @@ MAX_SLICE_BYTES = 128
 _PLACES = np.arange(MAX_SLICE_BYTES)
 PREFIX_MASKS = np.where(np.arange(MAX_SLICE_BYTES + 1)[:, None] > _PLACES, 0xFF, 0).astype(np.uint8).view("<u8")
 """PREFIX_MASKS[n] keeps the first n bytes of a row of words."""
-MULTIPLIERS = np.random.default_rng(0x736D617073).integers(1, 1 << 63, MAX_SLICE_BYTES // 8, np.uint64) | np.uint64(1)
-"""Odd random factors: a sum of words times these tells rows apart (multilinear hashing); fixed for repeatability."""
+GOLDEN_RATIO = 0x9E3779B97F4A7C15
+MULTIPLIERS = np.array(
+    [(GOLDEN_RATIO * (2 * place + 1)) % (1 << 64) | 1 for place in range(MAX_SLICE_BYTES // 8)], np.uint64
+)
+"""Odd factors spread over 64 bits (multiples of 2**64 / golden ratio): sums of words times these tell rows apart."""
 
 
 @dataclass(slots=True)

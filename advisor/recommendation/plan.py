@@ -103,7 +103,7 @@ def _page_tables(host: Row, rows: Sequence[Row], advice: Sequence[ProcessAdvice]
 def _changes_line(advice: Sequence[ProcessAdvice]) -> str:
     counts = Counter(one.recommendation.policy for one in advice)
     parts = ", ".join(f"{counts[policy]} {policy.value}" for policy in Policy if counts[policy])
-    return f"{len(advice)} processes: {parts}."
+    return f"{len(advice)} {'process' if len(advice) == 1 else 'processes'}: {parts}."
 
 
 def _pool_line(pool: PoolPlan, host: Row, rows: Sequence[Row], advice: Sequence[ProcessAdvice]) -> str:
@@ -136,9 +136,10 @@ def _memory_line(memory: BeforeAfter, rows: Sequence[Row], advice: Sequence[Proc
         return f"Memory: what is available is unknown.{risk}"
     grown = (memory.after.pool_bytes or 0) - (memory.before.pool_bytes or 0)
     moved = sum(demand.moved_bytes for demand in new_demands(rows, advice))
+    pools = f"+ {show_bytes(-grown)} given back by pools" if grown < 0 else f"- {show_bytes(grown)} for pools"
     return (
-        f"Memory available: {show_bytes(before)} - {show_bytes(grown)} for pools + {show_bytes(moved)} that moves "
-        f"into them = {show_bytes(after)}.{risk}"
+        f"Memory available: {show_bytes(before)} {pools} + {show_bytes(moved)} that moves into them = "
+        f"{show_bytes(after)}.{risk}"
     )
 
 

@@ -145,7 +145,8 @@ def _khugepaged(
     elif "khugepaged-starved" in host_rules and enabled != "never" and host["host_khugepaged_pages_to_scan"]:
         factor = min(-(-host["host_khugepaged_pass_s"] // PASS_TARGET_S), SCAN_FACTOR_LIMIT)
         changes["pages_to_scan"] = int(host["host_khugepaged_pages_to_scan"] * factor)
-    if any(
+    sizes_known = host["host_pmd_bytes"] and host["host_base_page_bytes"]
+    if sizes_known and any(
         reason.rule == SPARSE_COLLAPSE_RULE
         for one in advice
         for reason in one.recommendation.reasons

@@ -152,9 +152,9 @@ def _summary(plan: Plan, processes: Sequence[ProcessEntry]) -> str:
     changes = ", ".join(f"{counts[policy]} to {POLICY_WORDS[policy]}" for policy in POLICY_ORDER if counts[policy])
     total = len(processes)
     if changes:
-        sentence = f"{counts.total()} of {total} processes should change: {changes}."
+        sentence = f"{counts.total()} of {plural(total)} should change: {changes}."
     else:
-        sentence = f"Nothing should change for any of {total} processes."
+        sentence = f"Nothing should change for any of {plural(total)}."
     switches = ", ".join(plan.thp.changed)
     pools = sum(pool.pages != pool.current_pages for pool in plan.pools)
     parts = [f"set {switches} of THP"] if switches else []
@@ -173,3 +173,7 @@ def _utc(moment: datetime.datetime | float) -> str:
     if not isinstance(moment, datetime.datetime):
         moment = datetime.datetime.fromtimestamp(moment, datetime.UTC)
     return moment.astimezone(datetime.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def plural(processes: int) -> str:
+    return f"{processes} {'process' if processes == 1 else 'processes'}"

@@ -145,7 +145,7 @@ def _depth(seen: Observation) -> Iterator[Limitation]:
     yield Limitation(
         "no-walk-counters",
         "Page walks are not counted: what huge pages are worth is judged by memory size, TLB reach and CPU use.",
-        "Measure it: hugepage-advisor trial.",
+        "Measure the program itself under both settings, several times in turn.",
     )
     if all(process.recommendation.expected_gain is None for process in seen.processes):
         yield Limitation(

@@ -225,6 +225,21 @@ def test_captured_trees_tell_their_page_size_by_their_smaps(proc: FakeProc) -> N
     assert header.privileged is None
 
 
+def test_a_captured_tree_without_stat_still_has_its_smaps(proc: FakeProc) -> None:
+    proc.add(10, name="kept", rss=77)
+    (proc.folder(10) / "stat").unlink()
+    sample = sampler_of(proc).tick()
+    record = sample.processes[0]
+    assert (record.pid, record.stat, record.facts and record.facts.name) == (10, None, "kept")
+    assert total(sample, 10, "Rss") == 77 * PAGE + 8192
+
+
+def test_a_tree_without_processes_has_its_host_files(proc: FakeProc) -> None:
+    sample = sampler_of(proc).tick()
+    assert sample.processes == []
+    assert sample.host.meminfo is not None
+
+
 def test_samples_fold_back_to_the_state_that_was_there(proc: FakeProc) -> None:
     proc.add(10, rss=10)
     sampler = sampler_of(proc, budget_share=1.0)
