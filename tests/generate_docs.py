@@ -11,9 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from advisor.cli.explain import explain_rule
 from advisor.features import FEATURES
-from advisor.rules import RULES
+from advisor.rules import RULES, explain_rule
 
 ROOT = Path(__file__).resolve().parents[1]
 SHOWN_PROFILE = "sample_profiles/postgres-huge-pages-off.jsonl.zst"
@@ -32,7 +31,7 @@ def rules_page() -> str:
         proposes = rule.proposes.value if rule.proposes else ""
         lines.append(f"| [{rule.id}](#{rule.id}) | {rule.theme} | {rule.severity.name.lower()} | {proposes} |")
     for rule in RULES.values():
-        text = explain_rule(rule).partition("\n")[2].strip()
+        text = explain_rule(rule.id).partition("\n")[2].strip()
         lines += ["", f"## {rule.id}", "", f"{rule.title}.", "", "```text", text, "```"]
     return "\n".join(lines) + "\n"
 

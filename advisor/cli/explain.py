@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import inspect
 
 import click
 
-from advisor.cli.exit_codes import ExitCode
-from advisor.cli.main import CommandError
+from advisor.cli.errors import CommandError, ExitCode
 from advisor.features import FEATURES, Feature
 from advisor.knowledge.applications import Application, load_applications
-from advisor.rules import RULES, Policy, Rule
+from advisor.rules import RULES, Policy, explain_rule
 
 POLICIES = {
     Policy.LEAVE: "Change nothing: what the process has is right, or nothing better can be said of it.",
@@ -32,7 +30,7 @@ def run(name: str | None) -> None:
     if name is None:
         click.echo(list_of_names(applications))
     elif name in RULES:
-        click.echo(explain_rule(RULES[name]))
+        click.echo(explain_rule(name))
     elif name in FEATURES:
         click.echo(explain_feature(FEATURES[name]))
     elif name in applications:
@@ -73,29 +71,6 @@ def explain_feature(feature: Feature) -> str:
             f"scope       {feature.scope}",
             f"source      {feature.source}",
             f"null means  {feature.null_meaning}",
-        )
-    )
-
-
-def explain_rule(rule: Rule) -> str:
-    """A rule's documentation page."""
-    proposes = rule.proposes.value if rule.proposes else "nothing by itself"
-    forbids = ", ".join(sorted(policy.value for policy in rule.forbids)) or "nothing"
-    return "\n".join(
-        (
-            f"rule {rule.id}: {rule.title}",
-            "",
-            inspect.cleandoc(rule.doc),
-            "",
-            f"severity        {rule.severity.name.lower()}",
-            f"confidence      {rule.confidence.name.lower()}",
-            f"proposes        {proposes}",
-            f"forbids         {forbids}",
-            f"evidence        {', '.join(rule.evidence)}",
-            f"remedy          {rule.remedy}",
-            f"known problems  {rule.known_problems}",
-            "sources",
-            *(f"  - {source}" for source in rule.sources),
         )
     )
 

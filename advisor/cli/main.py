@@ -9,17 +9,9 @@ from pathlib import Path
 import click
 
 from advisor import __version__
-from advisor.cli.exit_codes import ExitCode
+from advisor.cli.errors import CommandError, ExitCode
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-
-
-class CommandError(click.ClickException):
-    """One clear line on stderr and a documented exit code."""
-
-    def __init__(self, message: str, code: ExitCode) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 @click.group(context_settings=CONTEXT)

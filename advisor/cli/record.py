@@ -11,8 +11,7 @@ from types import FrameType
 
 import click
 
-from advisor.cli.exit_codes import ExitCode
-from advisor.cli.main import CommandError
+from advisor.cli.errors import CommandError, ExitCode
 from advisor.collect.sampler import DEFAULT_INTERVAL_S, Sampler, SamplerOptions
 from advisor.collect.session import iterate_samples, make_header
 from advisor.procfs.fs import KernelFs

@@ -10,8 +10,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from advisor.advise import advise
-from advisor.cli.exit_codes import ExitCode
-from advisor.cli.main import CommandError
+from advisor.cli.errors import CommandError, ExitCode
 from advisor.cli.output import write_output
 from advisor.collect.sampler import Sampler, SamplerOptions
 from advisor.collect.session import iterate_samples, make_header

@@ -16,9 +16,8 @@ from advisor.rules.engine import (
     Scope,
     Severity,
     Status,
-    evaluate,
 )
-from advisor.rules.registry import RULES, explain_rule
+from advisor.rules.registry import RULES, evaluate, explain_rule
 
 __all__ = [
     "RULES",

@@ -214,16 +214,12 @@ def rule(
     return make
 
 
-def evaluate(frame: pl.DataFrame, rules: Sequence[Rule] | None = None) -> Findings:
-    """Ask all rules of all rows in one pass.
+def evaluate_rules(frame: pl.DataFrame, rules: Sequence[Rule]) -> Findings:
+    """Ask these rules of all rows in one pass.
 
     frame: the feature table (any number of rows, also of many hosts). A column that a rule names must be
     there; polars.exceptions.ColumnNotFoundError says which is not. Null values are an answer ("cannot tell"),
     never an error.
     """
-    if rules is None:
-        from advisor.rules.registry import RULES
-
-        rules = list(RULES.values())
     answers = frame.lazy().select(rule.when.alias(rule.id) for rule in rules).collect()
     return Findings(rules, frame, answers)

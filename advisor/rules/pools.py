@@ -89,10 +89,14 @@ def hugetlb_mostly_untouched() -> pl.Expr:
 
 
 def _pool_short(pool: str, page: pl.Expr) -> pl.Expr:
-    """The rest of what the process maps is more than the pool has reserved, nothing is unused."""
+    """The rest of what the process maps is more than the pool has reserved, nothing is unused.
+
+    Not for a mapping that several processes share: what one of them has not touched, another may have.
+    """
     owed = col("hugetlb_mapped_bytes") - col("hugetlb_bytes")
     return (
         (col("hugetlb_page_bytes") == page)
+        & (col("hugetlb_sharing_processes") <= 1)
         & (owed > 0)
         & (col(f"host_pool_{pool}_unused_pages") <= 0)
         & (owed > col(f"host_pool_{pool}_reserved") * page)
@@ -111,8 +115,8 @@ def _pool_short(pool: str, page: pl.Expr) -> pl.Expr:
     "ends in SIGBUS.",
     remedy="Grow the pool before the program touches the rest, or let it map less.",
     sources=(HUGETLBPAGE, "Documentation/admin-guide/cgroup-v1/hugetlb.rst"),
-    known_problems="Pages of a shared mapping that another process has touched are resident there, not "
-    "here. Overcommit may still supply pages one by one.",
+    known_problems="Says nothing of mappings that several processes share: what one has not touched, another may "
+    "have. Overcommit may still supply pages one by one.",
 )
 def pool_short() -> pl.Expr:
     """What it does: matches a user of PMD-size hugetlb pages whose untouched rest is not covered by
@@ -138,7 +142,7 @@ def pool_short() -> pl.Expr:
     "touching the rest ends in SIGBUS.",
     remedy="Reserve more gigantic pages at boot, or let the program map less.",
     sources=(HUGETLBPAGE,),
-    known_problems="Pages of a shared mapping that another process has touched are resident there, not here.",
+    known_problems="Says nothing of mappings that several processes share.",
 )
 def gigantic_pool_short() -> pl.Expr:
     """What it does: matches a user of gigantic hugetlb pages whose untouched rest is not covered by

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import polars as pl
+
 from advisor.rules import (
     anonymous,
     eligibility,
@@ -13,7 +17,7 @@ from advisor.rules import (
     shared_memory,
     virtual_machines,
 )
-from advisor.rules.engine import Rule
+from advisor.rules.engine import Findings, Rule, evaluate_rules
 
 THEMES: tuple[tuple[Rule, ...], ...] = (
     process.RULES,
@@ -30,6 +34,11 @@ THEMES: tuple[tuple[Rule, ...], ...] = (
 
 RULES: dict[str, Rule] = {rule.id: rule for theme in THEMES for rule in theme}
 """Every rule by its id."""
+
+
+def evaluate(frame: pl.DataFrame, rules: Sequence[Rule] | None = None) -> Findings:
+    """Ask all rules, or those given, of all rows of the feature table (see `engine.evaluate_rules`)."""
+    return evaluate_rules(frame, list(RULES.values()) if rules is None else rules)
 
 
 def explain_rule(rule_id: str) -> str:

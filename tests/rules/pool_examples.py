@@ -44,6 +44,7 @@ POOLS = {
         [
             {**POOL_USER, "hugetlb_mapped_bytes": GIB, "host_pool_pmd_reserved": 256},
             {**POOL_USER, "hugetlb_mapped_bytes": GIB, "host_pool_pmd_unused_pages": 1},
+            {**POOL_USER, "hugetlb_mapped_bytes": GIB, "hugetlb_sharing_processes": 46},
             {**POOL_USER},
         ],
     ),

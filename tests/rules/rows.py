@@ -69,6 +69,7 @@ QUIET: Values = {
     "hugetlb_bytes": 0,
     "hugetlb_mapped_bytes": 0,
     "hugetlb_gigantic_bytes": 0,
+    "hugetlb_sharing_processes": 0,
     "hugetlb_page_bytes": 0,
     "page_table_bytes": 0,
     "slot_bytes": 0,

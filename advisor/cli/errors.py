@@ -1,8 +1,10 @@
-"""Exit codes of every command."""
+"""What a command tells the shell when it ends, and the one line on stderr that goes with it."""
 
 from __future__ import annotations
 
 from enum import IntEnum
+
+import click
 
 
 class ExitCode(IntEnum):
@@ -25,3 +27,11 @@ class ExitCode(IntEnum):
 
     INTERRUPTED = 130
     """Ctrl-C, or SIGTERM; what was gathered is kept."""
+
+
+class CommandError(click.ClickException):
+    """One clear line on stderr and a documented exit code."""
+
+    def __init__(self, message: str, code: ExitCode) -> None:
+        super().__init__(message)
+        self.code = code
