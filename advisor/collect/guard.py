@@ -110,6 +110,8 @@ class _Shift(Generic[K, R]):
 def run_guarded(reader: Reader[K, R], items: Sequence[K], deadline_s: float = DEADLINE_S) -> GuardedRun[K, R]:
     """Read every item; a hanging one costs at most `deadline_s` and gets a HungError. Re-raises a reader's bug."""
     outcomes: list[Outcome[K, R]] = [Outcome(item) for item in items]
+    if not outcomes:
+        return GuardedRun(outcomes, 0.0, reader)
     cpu_s = 0.0
     position = 0
     while True:

@@ -35,21 +35,37 @@ MOVED_SHARE = 0.1
 
 @dataclass(slots=True)
 class WalkState:
-    """What the sampler remembers of one process's walks; keys are `memory_key` at the time."""
+    """What the sampler remembers of one process's walks; keys are `memory_key` at the time of a walk.
+
+    walked_t_s: when the last one was, on the sampler's clock; None before the first.
+    """
 
     smaps_key: tuple[int, int, int, int] | None = None
     latest_key: tuple[int, int, int, int] | None = None
     cost_s: float | None = None
+    walked_t_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A process and the walk it asks for. stake orders candidates: bytes that may be misjudged without it."""
+    """A process and the walk it asks for.
+
+    Those never walked come first, by resident bytes; then by resident bytes times the seconds since the last walk,
+    so that a large busy process cannot keep the others from ever being looked at again.
+    """
 
     pid: int
     walk: Walk
-    stake: float
+    resident_bytes: int
     cost_s: float
+    waited_s: float | None
+
+    @property
+    def order(self) -> tuple[bool, float, int]:
+        """Ascending order of urgency."""
+        if self.waited_s is None:
+            return False, -float(self.resident_bytes), self.pid
+        return True, -self.resident_bytes * self.waited_s, self.pid
 
 
 def memory_key(stat: Stat) -> tuple[int, int, int, int]:
@@ -80,10 +96,10 @@ def wanted_walk(stat: Stat, state: WalkState, resident_bytes: int, *, collapses_
 
 
 def choose(candidates: Iterable[Candidate], available_s: float | None) -> tuple[dict[int, Walk], int]:
-    """(pid -> walk, number put off): by stake, as long as the predicted cost fits. None available is no limit."""
+    """(pid -> walk, number put off): by urgency, whatever of it fits the CPU seconds. None is no limit."""
     chosen: dict[int, Walk] = {}
     deferred = 0
-    for candidate in sorted(candidates, key=lambda c: (-c.stake, c.pid)):
+    for candidate in sorted(candidates, key=lambda candidate: candidate.order):
         if available_s is None:
             chosen[candidate.pid] = candidate.walk
         elif candidate.cost_s <= available_s:

@@ -259,7 +259,8 @@ class Sampler:
         if cost_s > LONGEST_WALK_S:
             tick.skip(pid, stat.comm, "walk-too-long", f"{cost_s:.1f} s of page-table walk predicted")
             return None
-        return Candidate(pid, walk, float(resident), cost_s)
+        walked = tracked.walks.walked_t_s
+        return Candidate(pid, walk, resident, cost_s, None if walked is None else tick.t_s - walked)
 
     def _walk_allowance_s(self) -> float | None:
         """CPU seconds for walks in this tick; None is no limit."""
@@ -297,6 +298,7 @@ class Sampler:
         key = memory_key(tick.stats[plan.pid])
         tick.walk_cpu_s += reading.cost_s or 0.0
         tracked.walks.latest_key = key
+        tracked.walks.walked_t_s = tick.t_s
         maps = batch.results.get(plan.pid)
         if maps is None:
             tick.rollup_reads += reading.rollup is not None
