@@ -84,27 +84,25 @@ class Folder:
         columns = self._columns(table)
         size = table.end - table.start
         single = (size >= np.uint64(self.pmd_bytes or FALLBACK_SINGLE_BYTES)) | (columns.kind == HUGETLB)
-        group = _group_key(columns, single)
+        group = columns.group_key(single)
         order = np.lexsort((group, process))
         first = np.flatnonzero(np.diff(process[order], prepend=-1) | np.diff(group[order], prepend=-1))
-        sums = np.add.reduceat(np.maximum(table.values, 0)[order], first, axis=0)
-        sizes = np.add.reduceat(size[order], first)
-        slots = np.add.reduceat(columns.slot_bytes[order], first)
-        counts = np.diff(first, append=len(order))
+        values = np.maximum(table.values, 0) if table.has_gaps else table.values
         rows = order[first]
         result: list[list[Mapping]] = [[] for _ in bounds[1:]]
         listed = zip(
             process[rows].tolist(),
-            rows.tolist(),
-            counts.tolist(),
-            sizes.tolist(),
-            slots.tolist(),
-            sums.tolist(),
+            table.head[rows].tolist(),
+            np.diff(first, append=len(order)).tolist(),
+            np.where(single, table.start, NO_START)[rows].tolist(),
+            np.add.reduceat(size[order], first).tolist(),
+            np.add.reduceat(columns.slot_bytes[order], first).tolist(),
+            columns.facts[:, rows].T.tolist(),
+            np.add.reduceat(values[order], first, axis=0).tolist(),
             strict=True,
         )
-        for owner, row, count, total, slot, values in listed:
-            start = int(table.start[row]) if single[row] else None
-            result[owner].append(_mapping(table, columns, row, count, start, total, slot, values))
+        for owner, head, count, start, total, slots, facts, sums in listed:
+            result[owner].append(_mapping(table.heads[head], facts, count, start, total, slots, sums))
         return result
 
     def _columns(self, table: VmaTable) -> _Columns:
@@ -117,8 +115,8 @@ class Folder:
         page_bytes = np.full(len(table), -1, np.int64) if page is None else page
         kind[device == 1] = KINDS.index("device")
         kind[(hugetlb == 1) | (page_bytes > (self.base_page_bytes or page_bytes.min()))] = HUGETLB
-        slots = self._slot_bytes(table)
-        return _Columns(kind, advice, locked, page_bytes, shared, writable, table.eligible, slots)
+        facts = np.stack((kind, page_bytes, advice, table.eligible, shared, writable, locked))
+        return _Columns(facts, self._slot_bytes(table))
 
     def _slot_bytes(self, table: VmaTable) -> Int64s:
         """Bytes of whole aligned PMD-size ranges within each VMA; -1 where there is no THP."""
@@ -132,6 +130,8 @@ class Folder:
 
 
 HUGETLB = KINDS.index("hugetlb")
+NO_START = (1 << 64) - 1
+"""In place of the start address of folded VMAs; no VMA begins at the last byte."""
 
 
 @dataclass(slots=True)
@@ -139,59 +139,60 @@ class _HeadFacts:
     """(kind, shared, writable) of each header of a growing list; headers seen before are not judged again."""
 
     heads: Sequence[Head]
-    _known: list[tuple[int, int, int]] = field(default_factory=list)
+    _known: Int64s = field(default_factory=lambda: np.zeros((3, 0), np.int64))
 
     def columns(self) -> Int64s:
         """(3, number of headers)."""
-        for head in self.heads[len(self._known) :]:
-            self._known.append((KINDS.index(kind_of(head)), int(head.shared), int(head.writable)))
-        return np.array(self._known, np.int64).T
+        new = [
+            (KINDS.index(kind_of(head)), int(head.shared), int(head.writable))
+            for head in self.heads[self._known.shape[1] :]
+        ]
+        if new:
+            self._known = np.concatenate((self._known, np.array(new, np.int64).T), axis=1)
+        return self._known
 
 
 @dataclass(slots=True)
 class _Columns:
-    kind: Int64s
-    advice: Int64s
-    locked: Int64s
-    page_bytes: Int64s
-    shared: Int64s
-    writable: Int64s
-    eligible: Int64s
+    """facts: (7, n) kind, page bytes, advice, eligible, shared, writable, locked; VMAs equal in all are folded."""
+
+    facts: Int64s
     slot_bytes: Int64s
+
+    @property
+    def kind(self) -> Int64s:
+        kind: Int64s = self.facts[0]
+        return kind
+
+    def group_key(self, single: npt.NDArray[np.bool_]) -> Int64s:
+        """Equal for VMAs of one process that are folded together; unique for single ones."""
+        kind, _page, advice, eligible, shared, writable, locked = self.facts
+        key = kind
+        for column, width in ((advice, 4), (eligible + 1, 4), (shared, 2), (writable, 2), (locked + 1, 4)):
+            key = key * width + column
+        return np.where(single, (1 << 32) + np.arange(len(key)), key)
 
 
 def _mapping(
-    table: VmaTable,
-    columns: _Columns,
-    row: int,
-    count: int,
-    start: int | None,
-    size: int,
-    slot_bytes: int,
-    values: list[int],
+    head: Head, facts: list[int], count: int, start: int, size: int, slot_bytes: int, values: list[int]
 ) -> Mapping:
-    head = table.heads[int(table.head[row])]
-    single = start is not None
-    locked, page, eligible = (
-        int(columns.locked[row]),
-        int(columns.page_bytes[row]),
-        int(columns.eligible[row]),
-    )
+    kind, page, advice, eligible, shared, writable, locked = facts
+    single = start != NO_START
     return Mapping(
-        kind=KINDS[int(columns.kind[row])],
-        count=count,
-        start=start,
-        size=size,
-        page_bytes=page if page > 0 else None,
-        advice=ADVICE[int(columns.advice[row])],
-        eligible=eligible if eligible >= 0 else None,
-        shared=head.shared,
-        writable=head.writable,
-        locked=bool(locked) if locked >= 0 else None,
-        slot_bytes=slot_bytes if slot_bytes >= 0 else None,
-        name=head.name if single else "",
-        object=f"{head.device}:{head.inode}" if single and head.inode else None,
-        values=values,
+        KINDS[kind],
+        count,
+        start if single else None,
+        size,
+        page if page > 0 else None,
+        ADVICE[advice],
+        eligible if eligible >= 0 else None,
+        shared == 1,
+        writable == 1,
+        locked == 1 if locked >= 0 else None,
+        slot_bytes if slot_bytes >= 0 else None,
+        head.name if single else "",
+        f"{head.device}:{head.inode}" if single and head.inode else None,
+        values,
     )
 
 
@@ -202,21 +203,6 @@ def _flag_facts(letters: str | None) -> tuple[int, int, int, int]:
     flags = letters.split()
     advice = "hg" if "hg" in flags else "nh" if "nh" in flags else ""
     return ADVICE.index(advice), int("lo" in flags), int("ht" in flags), int("io" in flags or "pf" in flags)
-
-
-def _group_key(columns: _Columns, single: npt.NDArray[np.bool_]) -> Int64s:
-    """Equal for VMAs of one process that are folded together; unique for single ones."""
-    key = columns.kind
-    for column, width in (
-        (columns.advice, 4),
-        (columns.eligible + 1, 4),
-        (columns.shared, 2),
-        (columns.writable, 2),
-        (columns.locked + 1, 4),
-    ):
-        key = key * width + column
-    rows = np.arange(len(key))
-    return np.where(single, (1 << 32) + rows, key)
 
 
 def merge_mappings(parts: Iterable[Sequence[Mapping]]) -> list[Mapping]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,6 +18,7 @@ from advisor.collect.fold import Folder, merge_mappings
 from advisor.procfs.errors import KernelTextError, MalformedError
 from advisor.procfs.fs import process_error
 from advisor.procfs.smaps import SmapsParser, VmaTable, last_boundary
+from advisor.procfs.smaps_lines import Head
 from advisor.profile.model import Mapping
 
 PARSE_AT_BYTES = 1 << 20
@@ -70,6 +72,8 @@ class SmapsBatch:
         self._fill = 0
         self._lock = threading.Lock()
         self._closed = False
+        self._heads: Sequence[Head] = []
+        self._is_program = np.zeros(0, np.bool_)
 
     def read(self, pid: int, path: str) -> int:
         """Append one smaps file; returns its length in bytes. Raises KernelTextError, and forgets its text then."""
@@ -109,16 +113,15 @@ class SmapsBatch:
             if self._closed:
                 raise AbandonedError("left behind")
             segments, self._segments = self._segments, []
-            text = bytes(memoryview(self._buffer)[: self._fill])
-            self._fill = 0
-        self._fold(text, segments)
+        self._fold(memoryview(self._buffer)[: self._fill], segments)
+        self._fill = 0
 
     def successor(self) -> SmapsBatch:
         """A batch with a buffer of its own that keeps all complete results; this one takes no more."""
         with self._lock:
             self._closed = True
             segments, self._segments = self._segments, []
-            text = bytes(memoryview(self._buffer)[: segments[-1][2] if segments else 0])
+            text = memoryview(self._buffer)[: segments[-1][2] if segments else 0]
         batch = SmapsBatch(self.folder, SmapsParser())
         batch.results = dict(self.results)
         batch._fold(text, segments)
@@ -132,17 +135,16 @@ class SmapsBatch:
             cut = last_boundary(self._buffer, begin, self._fill)
             if cut == begin == 0:
                 raise MalformedError("one mapping is larger than a megabyte")
-            text = bytes(memoryview(self._buffer)[:cut])
             segments, self._segments = self._segments, []
             if cut > begin:
                 segments.append((pid, begin, cut))
-            rest = self._fill - cut
-            self._buffer[:rest] = self._buffer[cut : self._fill]
-            self._fill = rest
-        self._fold(text, segments)
+        self._fold(memoryview(self._buffer)[:cut], segments)
+        rest = self._fill - cut
+        self._buffer[:rest] = self._buffer[cut : self._fill]
+        self._fill = rest
         return 0
 
-    def _fold(self, text: bytes, segments: list[tuple[int, int, int]]) -> None:
+    def _fold(self, text: memoryview, segments: list[tuple[int, int, int]]) -> None:
         if not segments:
             return
         try:
@@ -152,7 +154,7 @@ class SmapsBatch:
             return
         self._keep(table, segments)
 
-    def _fold_singly(self, text: bytes, segments: list[tuple[int, int, int]]) -> None:
+    def _fold_singly(self, text: memoryview, segments: list[tuple[int, int, int]]) -> None:
         """Each text by itself, so that one damaged file costs no other its result."""
         for pid, begin, end in segments:
             try:
@@ -169,9 +171,12 @@ class SmapsBatch:
             maps = self.results.setdefault(pid, ProcessMaps())
             maps.fields = table.fields
             maps.parts.append(mappings)
-            heads = set(table.head[first:last].tolist())
-            maps.paths.update(
-                table.heads[head].name
-                for head in heads
-                if "x" in table.heads[head].permissions and table.heads[head].name.startswith("/")
-            )
+            maps.paths.update(self._program_paths(table, first, last))
+
+    def _program_paths(self, table: VmaTable, first: int, last: int) -> list[str]:
+        """Paths of the executable mappings in table[first:last]."""
+        if len(self._is_program) < len(table.heads) or self._heads is not table.heads:
+            self._heads = table.heads
+            self._is_program = np.array(["x" in h.permissions and h.name.startswith("/") for h in table.heads])
+        heads = table.head[first:last]
+        return [table.heads[head].name for head in set(heads[self._is_program[heads]].tolist())]

@@ -27,6 +27,7 @@ from advisor.procfs.smaps_columns import (
     NEWLINE,
     Int64s,
     Layout,
+    Text,
     UInt64s,
     addresses,
     distinct_slices,
@@ -36,6 +37,7 @@ from advisor.procfs.smaps_columns import (
     has_usual_range,
     labels_agree,
     learn_layout,
+    places_of,
     read_singly,
 )
 from advisor.procfs.smaps_lines import FLAGS_FIELD, Head, SmapsLines, parse_head, parse_lines
@@ -52,7 +54,8 @@ class VmaTable:
     offset: where the VMA's header begins in the text. start, end: addresses (uint64). head: index into `heads`.
     flags: index into `flag_sets` (blank separated VmFlags letters, None where the kernel prints none).
     eligible: THPeligible, -1 where absent.
-    fields: names as the kernel prints them; values: (n, len(fields)) bytes, -1 where a VMA lacks the field.
+    fields: names as the kernel prints them; values: (n, len(fields)) bytes, -1 where a VMA lacks the field, which
+    only happens if has_gaps.
     """
 
     fields: tuple[str, ...]
@@ -65,6 +68,7 @@ class VmaTable:
     values: Int64s
     heads: Sequence[Head]
     flag_sets: Sequence[str | None]
+    has_gaps: bool = False
 
     def __len__(self) -> int:
         return len(self.start)
@@ -109,20 +113,27 @@ class SmapsParser:
         """Number of different headers kept; make a new parser when it grows beyond what is useful."""
         return len(self._heads)
 
-    def parse(self, text: bytes) -> VmaTable:
+    def parse(self, text: Text) -> VmaTable:
         """One or several whole smaps texts, one after the other. Raises MalformedError, IncompleteError."""
-        if not text:
+        if not len(text):
             return self._table_of_lines(SmapsLines())
-        if not text.endswith(b"\n"):
-            parse_lines(text[: text.rfind(b"\n") + 1])  # damage before the cut is named first
-            raise IncompleteError("smaps text ends within a line", line=text.count(b"\n") + 1)
+        if text[-1] != NEWLINE:
+            whole = bytes(text)
+            parse_lines(whole[: whole.rfind(b"\n") + 1])  # damage before the cut is named first
+            raise IncompleteError("smaps text ends within a line", line=whole.count(b"\n") + 1)
+        if len(text) > 2 * WINDOW_BYTES:
+            return self._parse_windows(bytes(text))
+        table = self._try_columns(text, 0)
+        return self._table_of_lines(parse_lines(bytes(text))) if table is None else table
+
+    def _parse_windows(self, text: bytes) -> VmaTable:
+        """A text of many windows, cut between VMAs."""
         tables, begin = [], 0
         while begin < len(text):
             end = len(text)
             if end - begin > 2 * WINDOW_BYTES:
                 end = last_boundary(text, begin, begin + WINDOW_BYTES)
-            window = text if begin == 0 and end == len(text) else text[begin:end]
-            table = self._try_columns(window, begin)
+            table = self._try_columns(text[begin:end], begin)
             if table is None:
                 return self._table_of_lines(parse_lines(text))
             tables.append(table)
@@ -131,8 +142,6 @@ class SmapsParser:
 
     def _joined(self, tables: list[VmaTable], text: bytes) -> VmaTable:
         first = tables[0]
-        if len(tables) == 1:
-            return first
         if any(table.fields != first.fields for table in tables):
             return self._table_of_lines(parse_lines(text))
         return VmaTable(
@@ -148,7 +157,7 @@ class SmapsParser:
             flag_sets=self._flag_sets,
         )
 
-    def _try_columns(self, text: bytes, offset: int) -> VmaTable | None:
+    def _try_columns(self, text: Text, offset: int) -> VmaTable | None:
         try:
             return self._parse_columns(text, offset)
         except MalformedError:
@@ -156,10 +165,10 @@ class SmapsParser:
             self._head_ids, self._heads = _Ids(), []
             return None
 
-    def _parse_columns(self, text: bytes, offset: int) -> VmaTable | None:
+    def _parse_columns(self, text: Text, offset: int) -> VmaTable | None:
         """The columnar reader; None where the text is not uniform and must be read line by line."""
         raw = np.frombuffer(text, np.uint8)
-        newlines = np.flatnonzero(raw == NEWLINE)
+        newlines = places_of(raw, NEWLINE)
         layout = self._layout_for(text, newlines[: MAX_FIELDS + 1].tolist())
         if layout is None or len(newlines) % layout.lines:
             return None
@@ -182,7 +191,7 @@ class SmapsParser:
             return None
         eligible = eligible_of(bodies, layout)
         for row in irregular.tolist():
-            if not read_singly(text[begins[row] : ends[row, -1] + 1], layout, row, values, eligible):
+            if not read_singly(bytes(text[begins[row] : ends[row, -1] + 1]), layout, row, values, eligible):
                 return None
         return VmaTable(
             fields=layout.fields,
@@ -197,11 +206,11 @@ class SmapsParser:
             flag_sets=self._flag_sets,
         )
 
-    def _layout_for(self, text: bytes, ends: list[int]) -> Layout | None:
+    def _layout_for(self, text: Text, ends: list[int]) -> Layout | None:
         """The layout of the text's first VMA, reusing the last one where its labels are the same."""
         lines: list[bytes] = []
         for before, end in pairwise(ends):
-            line = text[before + 1 : end + 1]
+            line = bytes(text[before + 1 : end + 1])
             if not line[:1].isupper():
                 break
             lines.append(line)
@@ -210,7 +219,7 @@ class SmapsParser:
             self._layout = learn_layout(labels, lines)
         return self._layout
 
-    def _heads_of(self, text: bytes, begins: Int64s, ends: Int64s, usual: npt.NDArray[np.bool_]) -> Int64s:
+    def _heads_of(self, text: Text, begins: Int64s, ends: Int64s, usual: npt.NDArray[np.bool_]) -> Int64s:
         """Index into `heads` for each header line."""
         tails = begins + HEAD_OFFSET
         anonymous = usual & (ends - tails == 4 + len(ANONYMOUS_TAIL))
@@ -223,14 +232,14 @@ class SmapsParser:
         named = np.flatnonzero(usual & ~anonymous)
         result[named] = _ids_of(text, tails[named], ends[named], head_ids)
         for row in np.flatnonzero(~usual).tolist():
-            result[row] = head_ids[text[begins[row] : ends[row]].partition(b" ")[2]]
+            result[row] = head_ids[bytes(text[begins[row] : ends[row]]).partition(b" ")[2]]
         self._learn_heads()
         return result
 
     def _learn_heads(self) -> None:
         self._heads.extend(parse_head(tail) for tail in self._head_ids.items_seen[len(self._heads) :])
 
-    def _flags_of(self, text: bytes, begins: Int64s, ends: Int64s, layout: Layout) -> Int64s:
+    def _flags_of(self, text: Text, begins: Int64s, ends: Int64s, layout: Layout) -> Int64s:
         if not layout.has_flags:
             self._learn_flags(b"", None)
             return np.full(len(begins), self._flag_ids[b""], np.int64)
@@ -267,6 +276,7 @@ class SmapsParser:
             values=values,
             heads=self._heads,
             flag_sets=self._flag_sets,
+            has_gaps=bool((values < 0).any()),
         )
 
 
@@ -283,15 +293,15 @@ def last_boundary(text: bytes | bytearray, begin: int, end: int) -> int:
     return text.rfind(b"\n", begin, size_line) + 1 or begin
 
 
-def _ids_of(text: bytes, begins: Int64s, ends: Int64s, ids: _Ids) -> Int64s:
+def _ids_of(text: Text, begins: Int64s, ends: Int64s, ids: _Ids) -> Int64s:
     """Number of text[begin:end] for each row."""
     result = np.empty(len(begins), np.int64)
-    short = ends - begins <= MAX_SLICE_BYTES
+    short = (ends - begins <= MAX_SLICE_BYTES) & (begins + MAX_SLICE_BYTES <= len(text))
     if found := distinct_slices(text, begins[short], ends[short]):
         slices, inverse = found
         result[short] = np.array([ids[piece] for piece in slices], np.int64)[inverse]
     else:
         short[:] = False
     for row in np.flatnonzero(~short).tolist():
-        result[row] = ids[text[begins[row] : ends[row]]]
+        result[row] = ids[bytes(text[begins[row] : ends[row]])]
     return result

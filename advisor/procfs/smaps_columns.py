@@ -16,6 +16,8 @@ from advisor.procfs.smaps_lines import FLAGS_FIELD, HEADER, KIB, UNKNOWN_ELIGIBL
 
 Int64s = npt.NDArray[np.int64]
 UInt64s = npt.NDArray[np.uint64]
+Text = bytes | memoryview
+"""Whole lines; a view of a buffer that is used again must not be kept."""
 
 NEWLINE = 10
 ADDRESS_DIGITS = 12
@@ -41,6 +43,9 @@ MAX_IRREGULAR_SHARE = 8
 """At most one VMA in eight may be read singly; beyond that the line reader is as fast."""
 
 
+STEP_BYTES = 1 << 17
+"""Bytes compared in one go: their text and the result fit the second-level cache beside the rest."""
+
 MAX_SLICE_BYTES = 128
 """Longest slice compared as words; longer file names are rare and looked at one by one."""
 _PLACES = np.arange(MAX_SLICE_BYTES)
@@ -59,13 +64,15 @@ class Layout:
 
     body is the text between header and VmFlags line. It stands unchanged but for its numbers in every VMA
     whose numbers need no more than eight digits. runs: fields in neighbouring lines of equal width, in the
-    order of `fields`, as (offset of the end of the first line, number of lines).
+    order of `fields`, as (offset of the end of the first line, number of lines). alike: places in `fields` of
+    those whose first eight bytes another field shares.
     """
 
     labels: list[bytes]
     body: bytes
     fields: tuple[str, ...]
     runs: list[tuple[int, int]]
+    alike: list[int]
     eligible_offset: int | None
     has_flags: bool
 
@@ -97,10 +104,18 @@ def learn_layout(labels: list[bytes], lines: list[bytes]) -> Layout | None:
             return None
     if fields[:1] != ["Size"] or len(body[0]) != REGULAR_LINE or len(set(fields)) != len(fields):
         return None
-    return Layout(labels, b"".join(body), tuple(fields), runs, eligible_offset, has_flags)
+    prefixes = [name[:8] for name in fields]
+    alike = [place for place, prefix in enumerate(prefixes) if prefixes.count(prefix) > 1]
+    return Layout(labels, b"".join(body), tuple(fields), runs, alike, eligible_offset, has_flags)
 
 
-def gather(text: bytes, begins: Int64s, length: int) -> npt.NDArray[np.void]:
+def places_of(raw: npt.NDArray[np.uint8], byte: int) -> Int64s:
+    """Where this byte stands; in steps whose comparison stays in the cache."""
+    steps = range(0, len(raw), STEP_BYTES)
+    return np.concatenate([np.flatnonzero(raw[begin : begin + STEP_BYTES] == byte) + begin for begin in steps])
+
+
+def gather(text: Text, begins: Int64s, length: int) -> npt.NDArray[np.void]:
     """text[begin : begin + length] for every begin, as one contiguous array of void items."""
     everywhere: npt.NDArray[np.void] = np.ndarray(
         (len(text) - length + 1,), np.dtype(f"V{length}"), text, strides=(1,)
@@ -108,25 +123,24 @@ def gather(text: bytes, begins: Int64s, length: int) -> npt.NDArray[np.void]:
     return everywhere[begins]
 
 
-def distinct_slices(text: bytes, begins: Int64s, ends: Int64s) -> tuple[list[bytes], Int64s] | None:
+def distinct_slices(text: Text, begins: Int64s, ends: Int64s) -> tuple[list[bytes], Int64s] | None:
     """(distinct text[begin:end], index of each row's slice in it); None without rows or where two collide.
 
     Many rows share few slices, and a Python object for each row is what parsing would spend most on. Rows are
-    told apart by a 64-bit sum of their words and then compared in full. No slice exceeds MAX_SLICE_BYTES.
+    told apart by a 64-bit sum of their words and then compared in full. No slice exceeds MAX_SLICE_BYTES, and
+    each begins at least as far from the end of the text.
     """
     lengths = ends - begins
     if not len(begins):
         return None
     width = -(-int(lengths.max()) // 8) * 8 or 8
-    if int(begins.max()) + width > len(text):
-        text += bytes(width)
     words = gather(text, begins, width).view("<u8").reshape(len(begins), width // 8)
     words &= PREFIX_MASKS[lengths, : width // 8]
     keys = (words * MULTIPLIERS[: width // 8]).sum(axis=1)
     _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
     if not (words == words[first][inverse]).all() or not (lengths == lengths[first][inverse]).all():
         return None
-    slices = [text[begin:end] for begin, end in zip(begins[first].tolist(), ends[first].tolist(), strict=True)]
+    slices = [bytes(text[begin:end]) for begin, end in zip(begins[first].tolist(), ends[first].tolist(), strict=True)]
     return slices, inverse
 
 
@@ -147,13 +161,18 @@ def words_at(bodies: npt.NDArray[np.void], layout: Layout, before_end: int, dtyp
 
 
 def labels_agree(bodies: npt.NDArray[np.void], layout: Layout) -> bool:
-    """Whether every VMA prints the layout's labels and units at the layout's places."""
+    """Whether every VMA prints the layout's labels and units at the layout's places.
+
+    Labels are told apart by their first eight bytes; where those are the same (Private_), by the next eight.
+    """
     template = np.frombuffer(layout.body, bodies.dtype)
-    for before_end, dtype in ((REGULAR_LINE, "<u8"), (REGULAR_LINE - 8, "<u8"), (len(UNIT), "<u4")):
+    for before_end, dtype in ((REGULAR_LINE, "<u8"), (len(UNIT), "<u4")):
         found = words_at(bodies, layout, before_end, dtype)
         if not (found == words_at(template, layout, before_end, dtype)).all():
             return False
-    return True
+    alike = layout.alike
+    found = words_at(bodies, layout, REGULAR_LINE - 8, "<u8")[:, alike]
+    return bool((found == words_at(template, layout, REGULAR_LINE - 8, "<u8")[:, alike]).all())
 
 
 def field_values(bodies: npt.NDArray[np.void], layout: Layout) -> Int64s | None:
@@ -196,25 +215,24 @@ def has_usual_range(begins: Int64s, ends: Int64s, raw: npt.NDArray[np.uint8]) ->
     return usual
 
 
-def addresses(text: bytes, begins: Int64s, usual: npt.NDArray[np.bool_]) -> tuple[UInt64s, UInt64s] | None:
-    """Start and end of each header line; rows that are not `usual` are read singly.
+def addresses(text: Text, begins: Int64s, usual: npt.NDArray[np.bool_]) -> tuple[UInt64s, UInt64s] | None:
+    """Start and end of each header line, from two times twelve digits; rows that are not `usual` are read singly.
 
     The end is read, not start + Size: before 4.13 a stack's header left out the guard page that Size counts.
     """
     ranges = gather(text, begins, HEAD_OFFSET).view(np.uint8)
-    start, end = (twelve_digits(ranges, len(begins), offset) for offset in (0, ADDRESS_DIGITS + 1))
+    places = (0, 4, ADDRESS_DIGITS + 1, ADDRESS_DIGITS + 5)
+    eights = [np.ndarray((len(begins),), "<u8", ranges, place, (HEAD_OFFSET,)) for place in places]
+    start, start_low, end, end_low = hexadecimal(np.stack(eights))
+    for high, low in ((start, start_low), (end, end_low)):
+        high <<= np.uint64(16)
+        high |= low & np.uint64(0xFFFF)
     for row in np.flatnonzero(~usual).tolist():
         header = HEADER.match(text, int(begins[row]), int(begins[row]) + MAX_RANGE)
         if header is None:
             return None
         start[row], end[row] = int(header[1], 16), int(header[2], 16)
     return start, end
-
-
-def twelve_digits(ranges: npt.NDArray[np.uint8], count: int, offset: int) -> UInt64s:
-    """The number of twelve hexadecimal digits that stand at `offset` in each of `count` header ranges."""
-    high, last = (np.ndarray((count,), "<u8", ranges, offset + skip, (HEAD_OFFSET,)) for skip in (0, 4))
-    return (hexadecimal(high) << np.uint64(16)) | (hexadecimal(last) & np.uint64(0xFFFF))
 
 
 def hexadecimal(words: UInt64s) -> UInt64s:

@@ -36,11 +36,19 @@ class Demand(NamedTuple):
 
 
 def new_demands(rows: Sequence[Row], advice: Sequence[ProcessAdvice]) -> list[Demand]:
-    """New pool pages that the advice asks for, highest stake first; a shared object counts at its leader."""
+    """New pool pages that the advice asks for, highest stake first; a shared object counts at its leader.
+
+    Of a shared object at least as much is resident as any one process that maps it has touched.
+    """
+    asking = [entry for entry in _pool_advice(rows, advice) if not _uses_already(entry[0], entry[2])]
+    moved: dict[Any, int] = {}
+    for row, one, _, _ in asking:
+        key = _demand_key(row)
+        moved[key] = max(moved.get(key, 0), moved_bytes(row, one.recommendation))
     demands = [
-        Demand(row["pid"], page, pages, moved_bytes(row, one.recommendation), one.at_stake_bytes)
-        for row, one, page, pages in _pool_advice(rows, advice)
-        if not _uses_already(row, page) and row["sharing_leader"] is not False
+        Demand(row["pid"], page, pages, moved[_demand_key(row)], one.at_stake_bytes)
+        for row, one, page, pages in asking
+        if row["sharing_leader"] is not False
     ]
     return sorted(demands, key=lambda demand: (-demand.at_stake_bytes, demand.pid))
 
@@ -48,6 +56,11 @@ def new_demands(rows: Sequence[Row], advice: Sequence[ProcessAdvice]) -> list[De
 def shared_object(row: Row) -> tuple[int | None, int | None]:
     """What tells a process's largest shared object apart: how many map it, and their page tables together."""
     return row["sharing_processes"], row["sharing_page_table_bytes"]
+
+
+def _demand_key(row: Row) -> Any:
+    """The shared object that a demand is for, or the process itself."""
+    return row["pid"] if row["sharing_leader"] is None else shared_object(row)
 
 
 def without_room(host: Row, demands: Iterable[Demand]) -> list[Demand]:
