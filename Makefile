@@ -34,7 +34,7 @@ bench: $(VENV)/dev ## Ratios against stated floors; takes minutes
 golden: $(VENV)/dev ## Write schema, generated docs and golden files anew; read the difference before committing
 	$(BIN)/python -m advisor.report.schema
 	$(BIN)/python -m tests.generate_docs
-	$(BIN)/python -m pytest -q --update-golden
+	$(BIN)/python -m pytest -q tests/render --update-golden
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=...")'

@@ -85,8 +85,10 @@ class Folder:
         size = table.end - table.start
         single = (size >= np.uint64(self.pmd_bytes or FALLBACK_SINGLE_BYTES)) | (columns.kind == HUGETLB)
         group = columns.group_key(single)
-        order = np.lexsort((group, process))
-        first = np.flatnonzero(np.diff(process[order], prepend=-1) | np.diff(group[order], prepend=-1))
+        key = (process << PROCESS_SHIFT) | group
+        order = np.argsort(key)
+        key = key[order]
+        first = np.flatnonzero(np.concatenate(([True], key[1:] != key[:-1])))
         values = np.maximum(table.values, 0) if table.has_gaps else table.values
         rows = order[first]
         result: list[list[Mapping]] = [[] for _ in bounds[1:]]
@@ -130,6 +132,10 @@ class Folder:
 
 
 HUGETLB = KINDS.index("hugetlb")
+SINGLE_KEY = 1 << 32
+"""Keys of single VMAs begin here, in the order of rows; those of folded ones are below 2**12."""
+PROCESS_SHIFT = 33
+"""Keys of one process's VMAs lie below this bit: a table has fewer than 2**32 rows."""
 NO_START = (1 << 64) - 1
 """In place of the start address of folded VMAs; no VMA begins at the last byte."""
 
@@ -170,7 +176,7 @@ class _Columns:
         key = kind
         for column, width in ((advice, 4), (eligible + 1, 4), (shared, 2), (writable, 2), (locked + 1, 4)):
             key = key * width + column
-        return np.where(single, (1 << 32) + np.arange(len(key)), key)
+        return np.where(single, SINGLE_KEY + np.arange(len(key)), key)
 
 
 def _mapping(

@@ -91,11 +91,19 @@ FEATURES = (
         "the rate or all eligible memory is unknown",
         "host",
     ),
+    byte_count(
+        "host_collapsible_bytes",
+        "Anonymous memory on base pages in eligible VMAs of all processes in this table: what khugepaged could still "
+        "collapse, at most.",
+        "sum of max(thp_eligible_anon_rss_bytes - anon_huge_bytes, 0)",
+        "no process's eligible memory is known",
+        "host",
+    ),
 )  # fmt: skip
 
 
 def host_values(timeline: Timeline) -> dict[str, Value]:
-    """This theme's columns but host_khugepaged_pass_s, which needs the processes."""
+    """This theme's columns but host_khugepaged_pass_s and host_collapsible_bytes, which need the processes."""
     thp = timeline.host_last.thp
     return {
         "host_pmd_bytes": pmd_bytes(timeline),

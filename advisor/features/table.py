@@ -110,6 +110,7 @@ def feature_table_of(observed: Observed) -> pl.DataFrame:
     frame = structure.derive(frame, observed.mappings)
     frame = program.derive(frame)
     frame = observation.derive(frame, timeline.last_t_s)
+    frame = frame.with_columns(host_collapsible_bytes=_collapsible_bytes(frame))
     return tlb.derive(frame).select(SCHEMA.names())
 
 
@@ -134,6 +135,11 @@ def _with_measures(frame: pl.DataFrame, observed: Observed) -> pl.DataFrame:
         for name in sums.columns
         if name not in ("row", "hugetlb_page_bytes")
     )
+
+
+def _collapsible_bytes(frame: pl.DataFrame) -> pl.Expr:
+    rest = (frame["thp_eligible_anon_rss_bytes"] - frame["anon_huge_bytes"]).drop_nulls().clip(lower_bound=0)
+    return pl.lit(int(rest.sum()) if len(rest) else None, dtype=pl.Int64)
 
 
 def _khugepaged_pass(frame: pl.DataFrame, host: HostValues) -> pl.Expr:

@@ -23,8 +23,8 @@ from advisor.report.process import ProcessEntry
 
 TOOL_NAME = "hugepage-advisor"
 
-KHUGEPAGED_ROUND = "host_khugepaged_pass_s"
-"""The one host column that is computed with the table, from all its rows."""
+COLUMNS_OF_ALL_ROWS = ("host_khugepaged_pass_s", "host_collapsible_bytes")
+"""Host columns that are computed with the table, from all its rows."""
 
 POLICY_ORDER = ("hugetlb", "thp", "thp-off")
 """The policies that are a change, in the order of the summary, and how they read in it."""
@@ -72,7 +72,8 @@ def build_report(
 
 def _host_row(timeline: Timeline, frame: pl.DataFrame) -> dict[str, Any]:
     """The host columns; a table without rows has none of its own."""
-    return {**host_values(timeline), KHUGEPAGED_ROUND: frame[KHUGEPAGED_ROUND][0] if frame.height else None}
+    of_rows = {name: frame[name][0] if frame.height else None for name in COLUMNS_OF_ALL_ROWS}
+    return {**host_values(timeline), **of_rows}
 
 
 def _processes(

@@ -154,7 +154,7 @@ def partly_populated_memory() -> pl.Expr:
     title="Transparent huge pages already cover the anonymous memory",
     theme=THEME,
     severity=Severity.LOW,
-    confidence=Confidence.HIGH,
+    confidence=Confidence.MEDIUM,
     proposes=Policy.LEAVE,
     message="{anon_huge_bytes} of anonymous memory, {anon_huge_coverage} of it, is on transparent huge pages.",
     remedy="Nothing to do.",

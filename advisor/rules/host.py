@@ -26,6 +26,10 @@ PASS_SECONDS = 3600.0
 """Seconds. Source: own choice. Reason: memory that waits an hour to be looked at runs most of its life on
 base pages."""
 
+COLLAPSIBLE_BYTES = 256 << 20
+"""Bytes. Source: own choice. Reason: below this, speeding khugepaged up has nothing to win that a process would
+notice."""
+
 KHUGEPAGED_CPU_SHARE = 0.05
 """Share of one CPU. Source: own choice. Reason: khugepaged's defaults cost well below one percent."""
 
@@ -162,14 +166,15 @@ def thp_faults_fell_back_since_boot() -> pl.Expr:
     scope=Scope.HOST,
     severity=Severity.MEDIUM,
     confidence=Confidence.MEDIUM,
-    message="One pass over all eligible memory takes khugepaged {host_khugepaged_pass_s} at "
-    "{host_khugepaged_scan_bytes_per_s}.",
+    message="{host_collapsible_bytes} could be huge, and one pass over all eligible memory takes khugepaged "
+    "{host_khugepaged_pass_s} at {host_khugepaged_scan_bytes_per_s}.",
     remedy="Raise khugepaged/pages_to_scan or lower khugepaged/scan_sleep_millisecs, and watch its CPU time.",
     sources=(KHUGEPAGED, "mm/khugepaged.c: khugepaged_scan_mm_slot"),
     known_problems="After a failed allocation it sleeps a minute more, so the real pass may be longer.",
 )
 def khugepaged_starved() -> pl.Expr:
-    """What it does: matches when a pass over the eligible anonymous memory takes khugepaged an hour or more.
+    """What it does: matches when a pass over the eligible anonymous memory takes khugepaged an hour or more,
+    and at least 256 MiB of it are on base pages.
 
     Why it matters: memory that did not get a huge page at its first touch waits that long for the next
     chance.
@@ -179,6 +184,7 @@ def khugepaged_starved() -> pl.Expr:
     return (
         (col("host_khugepaged_pass_s") >= PASS_SECONDS)
         & (col("host_khugepaged_scan_bytes_per_s") > 0)
+        & (col("host_collapsible_bytes") >= COLLAPSIBLE_BYTES)
         & (col("host_thp_enabled") != "never")
     )
 

@@ -167,6 +167,7 @@ def test_khugepaged_is_measured_by_its_progress_and_by_how_far_it_can_get() -> N
         "host_khugepaged_max_ptes_none": 511,
         "host_khugepaged_scan_bytes_per_s": 1.6 * MIB,
         "host_khugepaged_pass_s": 10.0,
+        "host_collapsible_bytes": 0,
     }
     assert {name: found[name] for name in expected} == expected
 

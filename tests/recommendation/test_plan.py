@@ -53,6 +53,13 @@ def test_shared_memory_of_many_processes_is_counted_once() -> None:
     assert any(artefact.id.startswith("postgresql") for artefact in plan.artefacts)
 
 
+def test_what_moves_of_shared_memory_is_what_any_sharer_has_touched() -> None:
+    """The leader is the lowest pid, in a server often the one that touched least."""
+    idle = {**backend(1), "shmem_rss_bytes": 40 * MIB, "shmem_base_bytes": 40 * MIB}
+    plan = plan_of(idle, *(backend(pid) for pid in range(2, BACKENDS + 1)))
+    assert plan.memory.after.available_bytes == 40 * GIB - 8 * GIB + 2 * GIB
+
+
 def test_page_tables_shrink_by_one_entry_for_each_base_page_in_every_process() -> None:
     plan = plan_of(*(backend(pid) for pid in range(1, BACKENDS + 1)))
     saved = (2 * GIB // 4096 - 2 * GIB // PMD) * 8
@@ -162,7 +169,7 @@ def test_always_stays_where_it_serves() -> None:
 
 
 def test_a_starved_khugepaged_is_told_to_scan_more_and_an_eager_one_less() -> None:
-    starved = plan_of({**TINY, "host_khugepaged_pass_s": 4 * 3600.0}).thp
+    starved = plan_of({**TINY, "host_khugepaged_pass_s": 4 * 3600.0, "host_collapsible_bytes": GIB}).thp
     assert starved.khugepaged == {"pages_to_scan": 4 * 4096}
     eager = plan_of({**TINY, "host_khugepaged_cpu_share": 0.3, "host_khugepaged_scan_sleep_ms": 0.0}).thp
     assert eager.khugepaged == {"scan_sleep_millisecs": 10_000}

@@ -31,9 +31,13 @@ HOST_RULES = {
         [{"host_thp_fault_fallback_share_since_boot": 0.19}],
     ),
     "khugepaged-starved": Example(
-        {"host_khugepaged_pass_s": 64800.0},
-        "One pass over all eligible memory takes khugepaged 18 h at 1.6 MiB/s.",
-        [{"host_khugepaged_pass_s": 3599.0}, {"host_khugepaged_pass_s": 64800.0, "host_thp_enabled": "never"}],
+        {"host_khugepaged_pass_s": 64800.0, "host_collapsible_bytes": 40 * GIB},
+        "40 GiB could be huge, and one pass over all eligible memory takes khugepaged 18 h at 1.6 MiB/s.",
+        [
+            {"host_khugepaged_pass_s": 3599.0, "host_collapsible_bytes": 40 * GIB},
+            {"host_khugepaged_pass_s": 64800.0, "host_collapsible_bytes": 200 * MIB},
+            {"host_khugepaged_pass_s": 64800.0, "host_collapsible_bytes": 40 * GIB, "host_thp_enabled": "never"},
+        ],
     ),
     "khugepaged-too-eager": Example(
         {"host_khugepaged_cpu_share": 0.3, "host_khugepaged_scan_sleep_ms": 0.0},

@@ -33,6 +33,7 @@ HOST: Values = {
     "host_khugepaged_max_ptes_none": 511,
     "host_khugepaged_scan_bytes_per_s": 1.6 * MIB,
     "host_khugepaged_pass_s": 60.0,
+    "host_collapsible_bytes": 0,
     "host_pmd_unusable_index": 0.1,
     "host_pmd_supply_pages": 6000,
     "host_gigantic_supply_pages": 4,
