@@ -1,4 +1,4 @@
-"""The advice for each sample profile, against what is true of it by the way it was made (sample_profiles/README.md)."""
+"""The advice for each sample profile, against what is true of it by how it was made (see its README)."""
 
 from __future__ import annotations
 
