@@ -22,6 +22,9 @@ DENIED = "denied"
 WALK_FILES = ("smaps", "smaps_rollup")
 """Files of a process whose absence costs whole columns; other files are told of together."""
 
+FILES_WITH_WALK = ("exe",)
+"""Files of a process that need the same permission as its smaps: denied together, said once."""
+
 
 class Observation(NamedTuple):
     """What the checks look at."""
@@ -69,8 +72,10 @@ def _privileges(seen: Observation) -> Iterator[Limitation]:
     if denied := _count_denied_walks(seen.timeline):
         yield Limitation(
             "smaps-denied",
-            f"Reading smaps of {_processes(denied)} was denied: their huge pages and mappings are unknown.",
-            "Run with CAP_SYS_PTRACE (or as root); from kernel 6.15 on CAP_PERFMON is enough.",
+            f"Reading smaps of {_processes(denied)} was denied: what is huge, mapped and running there is unknown.",
+            "The kernel protects it even from CAP_SYS_PTRACE: another user namespace, or a security module."
+            if seen.profile.header.privileged
+            else "Run with CAP_SYS_PTRACE (or as root); from kernel 6.15 on CAP_PERFMON is enough.",
         )
     if seen.timeline.host_last.problems.get("pagetypeinfo") == DENIED:
         yield Limitation(
@@ -114,7 +119,7 @@ def _reads(seen: Observation) -> Iterator[Limitation]:
             where = f", of {_processes(processes)}," if processes else ""
             yield Limitation(identifier, f"Reading {_some(files)}{where} {words}.", remedy)
     files, _ = _problem_files(seen, DENIED)
-    others = [name for name in files if name not in (*WALK_FILES, "pagetypeinfo")]
+    others = [name for name in files if name not in (*WALK_FILES, *FILES_WITH_WALK, "pagetypeinfo")]
     if others:
         yield Limitation("denied-files", f"Access denied: {_some(others)}.", "Run as root.")
     reasons = Counter(skipped.reason for skipped in seen.skipped)
@@ -134,13 +139,11 @@ def _reads(seen: Observation) -> Iterator[Limitation]:
 
 
 def _depth(seen: Observation) -> Iterator[Limitation]:
-    deferred = seen.profile.samples[-1].cost.deferred if seen.profile.samples else 0
-    if deferred:
+    if waiting := _count_not_walked(seen):
         yield Limitation(
             "reads-put-off",
-            f"Reads of page tables put off to stay inside the budget: {deferred}. The numbers of those processes are "
-            "older or coarser.",
-            "Observe longer, or allow a larger budget.",
+            f"smaps of {_processes(waiting)} not read yet, to stay inside the budget: their huge pages are unknown.",
+            "Observe longer.",
         )
     yield Limitation(
         "no-walk-counters",
@@ -161,6 +164,16 @@ def _count_denied_walks(timeline: Timeline) -> int:
     """Processes of which neither smaps nor smaps_rollup could be read."""
     denied = (process for process in timeline.processes.values() if process.maps is None and process.rollup is None)
     return sum(DENIED in ((process.problems or {}).get(name) for name in WALK_FILES) for process in denied)
+
+
+def _count_not_walked(seen: Observation) -> int:
+    """Processes whose page tables nothing forbade to walk, but whose turn had not come."""
+    excused = {skipped.pid for skipped in seen.skipped}
+    return sum(
+        process.maps is None and process.rollup is None and process.pid not in excused
+        for process in seen.timeline.processes.values()
+        if not set(WALK_FILES) & (process.problems or {}).keys()
+    )
 
 
 def _problem_files(seen: Observation, reason: str) -> tuple[list[str], int]:

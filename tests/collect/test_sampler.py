@@ -225,6 +225,17 @@ def test_captured_trees_tell_their_page_size_by_their_smaps(proc: FakeProc) -> N
     assert header.privileged is None
 
 
+def test_watching_one_process_still_finds_khugepaged(proc: FakeProc) -> None:
+    proc.add(10)
+    proc.add(11)
+    proc.add(7, name="khugepaged")
+    stat = proc.folder(7) / "stat"
+    stat.write_text(stat.read_text().replace(" 4194304 ", f" {0x00200000} "))
+    sample = sampler_of(proc, pids=frozenset({11})).tick()
+    assert [record.pid for record in sample.processes] == [11]
+    assert sample.host.khugepaged_ticks == 0
+
+
 def test_a_captured_tree_without_stat_still_has_its_smaps(proc: FakeProc) -> None:
     proc.add(10, name="kept", rss=77)
     (proc.folder(10) / "stat").unlink()

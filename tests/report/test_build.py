@@ -238,11 +238,25 @@ def test_limitations_name_what_was_not_seen(report: Report) -> None:
         "malformed-files",
         "supply-unknown",
         "no-model",
-        "reads-put-off",
     }
     assert expected <= limits(report)
     assert "one-sample-only" not in limits(report)
     assert len(report.limitations) == len(limits(report))
+
+
+def test_processes_whose_turn_had_not_come_are_counted() -> None:
+    profile = make_profile()
+    unread = [
+        replace(sample, processes=[replace(one, maps=None, rollup=None) for one in sample.processes])
+        for sample in profile.samples
+    ]
+    assert "reads-put-off" in limits(make(replace(profile, samples=unread)))
+    assert "reads-put-off" not in limits(make(profile))
+
+
+def test_root_is_not_told_to_become_root() -> None:
+    remedies = {one.id: one.remedy or "" for one in make(make_profile(privileged=True)).limitations}
+    assert "as root" not in remedies["smaps-denied"]
 
 
 def test_a_kernel_without_huge_pages_is_a_limitation() -> None:
