@@ -91,9 +91,11 @@ class SmapsBatch:
                 if BUFFER_BYTES - self._fill < 1 << 16:
                     begin = self._make_room(pid, begin)
         except OSError as error:
-            self._fill = begin
-            self.results.pop(pid, None)
+            self._forget(pid, begin)
             raise process_error(error, path) from error
+        except KernelTextError:
+            self._forget(pid, begin)
+            raise
         finally:
             os.close(descriptor)
         with self._lock:
@@ -106,6 +108,11 @@ class SmapsBatch:
         if self._fill >= PARSE_AT_BYTES:
             self.finish()
         return total
+
+    def _forget(self, pid: int, begin: int) -> None:
+        """Drop the text being read, and what of it was parsed already."""
+        self._fill = begin
+        self.results.pop(pid, None)
 
     def finish(self) -> None:
         """Parse what is gathered."""
@@ -134,7 +141,7 @@ class SmapsBatch:
                 raise AbandonedError("left behind")
             cut = last_boundary(self._buffer, begin, self._fill)
             if cut == begin == 0:
-                raise MalformedError("one mapping is larger than a megabyte")
+                raise MalformedError("a megabyte without a mapping header")
             segments, self._segments = self._segments, []
             if cut > begin:
                 segments.append((pid, begin, cut))

@@ -9,7 +9,7 @@ import pytest
 from advisor.collect import smaps_batch
 from advisor.collect.fold import Folder, merge_mappings
 from advisor.collect.smaps_batch import SmapsBatch
-from advisor.procfs.errors import GoneError, KernelTextError
+from advisor.procfs.errors import GoneError, KernelTextError, MalformedError
 from advisor.procfs.smaps import parse_smaps
 from tests.procfs.test_smaps import entry
 
@@ -55,6 +55,20 @@ def test_a_file_that_goes_away_leaves_no_trace_of_its_text(tmp_path: Path) -> No
         batch.read(2, str(tmp_path / "none" / "smaps"))
     batch.finish()
     assert list(batch.results) == [1]
+
+
+@pytest.mark.parametrize("garbage", [b"x" * (3 << 20), b"Rss: 1 kB\n" * (300 << 10)])
+def test_a_large_file_of_garbage_is_malformed_and_the_next_is_read(tmp_path: Path, garbage: bytes) -> None:
+    (tmp_path / "1").write_text(text_of(1, 10))
+    (tmp_path / "2").write_bytes(garbage)
+    batch = SmapsBatch(Folder(PMD, 4096))
+    batch.read(1, str(tmp_path / "1"))
+    with pytest.raises(MalformedError):
+        batch.read(2, str(tmp_path / "2"))
+    batch.read(3, str(tmp_path / "1"))
+    batch.finish()
+    assert sorted(batch.results) == [1, 3]
+    assert batch.results[1].mappings == batch.results[3].mappings
 
 
 def test_a_successor_keeps_what_was_complete_and_the_old_one_takes_no_more(tmp_path: Path) -> None:
