@@ -234,7 +234,7 @@ def has_usual_range(begins: Int64s, ends: Int64s, raw: npt.NDArray[np.uint8]) ->
 def addresses(text: Text, begins: Int64s, usual: npt.NDArray[np.bool_]) -> tuple[UInt64s, UInt64s] | None:
     """Start and end of each header line, from two times twelve digits; rows that are not `usual` are read singly.
 
-    The end is read, not start + Size: before 4.13 a stack's header left out the guard page that Size counts.
+    The end is read, not start + Size: before 4.12 a stack's header left out the guard page that Size counts.
     """
     ranges = gather(text, begins, HEAD_OFFSET).view(np.uint8)
     places = (0, 4, ADDRESS_DIGITS + 1, ADDRESS_DIGITS + 5)
