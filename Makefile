@@ -30,6 +30,7 @@ docs: $(VENV)/dev ## Generated documentation is current
 bench: $(VENV)/dev ## Ratios against stated floors; takes minutes
 	$(BIN)/python -m tests.benchmarks.collect_cost
 	$(BIN)/python -m tests.benchmarks.record_cost
+	$(BIN)/python -m tests.benchmarks.choices
 
 golden: $(VENV)/dev ## Write schema, generated docs and golden files anew; read the difference before committing
 	$(BIN)/python -m advisor.report.schema

@@ -81,12 +81,7 @@ def explain_application(application: Application) -> str:
         f"application {application.id}: {application.name}",
         "",
         f"kind            {application.kind}",
-        f"explicit pages  {'yes' if application.explicit else 'no'}"
-        + (
-            f" ({', '.join(application.explicit_sizes)}): {application.explicit_memory}"
-            if application.explicit
-            else ""
-        ),
+        f"explicit pages  {explicit_pages(application)}",
         f"THP             {application.thp_stance}",
     ]
     for title, value in (("pool size", application.pool_size), ("pool short", application.if_pool_short)):

@@ -89,7 +89,8 @@ def record(
 ) -> None:
     """Record a profile to FILE (.jsonl.zst, .jsonl.gz or .jsonl) until Ctrl-C or the duration is over.
 
-    Stays below 1 % of one CPU: large processes are read first, the others as the budget allows.
+    Keeps to 1 % of one CPU over time, start-up included: large processes are read first, the others as the
+    budget allows.
     """
     from advisor.cli import record as command
 

@@ -25,6 +25,10 @@ UNKNOWN_START = 0
 """Start time of a process whose stat a captured tree lacks; no process but init starts at tick 0."""
 
 
+FACT_FILES = ("cgroup", "limits", "exe", "cmdline")
+WALK_FILES = ("smaps", "smaps_rollup")
+
+
 class StatReader:
     """pid -> Stat: the one cheap file that is read for everybody at every tick."""
 
@@ -56,6 +60,13 @@ class ReadPlan:
     with_facts: bool
     with_status: bool
     walk: Walk | None
+
+    @property
+    def files(self) -> frozenset[str]:
+        """Files that are tried: what was wrong with them before says nothing any more."""
+        facts = FACT_FILES if self.with_facts else ()
+        status = ("status",) if self.with_status else ()
+        return frozenset((*facts, *status, *(WALK_FILES if self.walk else ())))
 
 
 @dataclass(slots=True)

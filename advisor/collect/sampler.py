@@ -39,7 +39,7 @@ from advisor.collect.process_reader import (
     UserNames,
 )
 from advisor.collect.programs import ProgramReader
-from advisor.collect.smaps_batch import SmapsBatch, keep_freed_heap
+from advisor.collect.smaps_batch import SmapsBatch
 from advisor.collect.smaps_result import align_fields, smallest_page_bytes
 from advisor.collect.tracking import Identity, Quarantine, Sections, Tracked, changed_sections
 from advisor.procfs.errors import MissingError
@@ -116,7 +116,6 @@ class Sampler:
         self.began_s = clock()
         self.budget = Budget(self.options.budget_share, clock, self.began_s, self.options.spent_before_s)
         psutil.PROCFS_PATH = fs.procfs
-        keep_freed_heap()
         self._tracked: dict[int, Tracked] = {}
         self._quarantine = Quarantine()
         self._programs = ProgramReader(fs)
@@ -291,8 +290,8 @@ class Sampler:
             facts=reading.facts, status=reading.status, rollup=reading.rollup, problems=reading.problems
         )
         tracked = self._tracked.setdefault(plan.pid, Tracked(plan.pid, plan.start_ticks))
-        if not plan.with_facts:
-            sections.problems = {**tracked.problems, **reading.problems}
+        kept = {name: why for name, why in tracked.problems.items() if name not in plan.files}
+        sections.problems = {**kept, **reading.problems}
         if plan.walk is None:
             return
         key = memory_key(tick.stats[plan.pid])

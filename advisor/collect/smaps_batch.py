@@ -1,8 +1,8 @@
-"""Reads many smaps files into one buffer and parses them together, about a megabyte at a time.
+"""Reads many smaps files into one buffer and parses them together, about 1.5 megabytes at a time.
 
-One parse costs some 150 us whatever its length, which is more than a small process's whole text is worth; and
-fresh memory for every file would cost page faults. So texts are laid one behind the other into a buffer that is
-used again, and a text larger than the buffer is parsed in parts.
+One parse costs some 150 us whatever its length, which is more than a small process's whole text is worth. So
+texts are laid one behind the other into a buffer that is used again, and a text larger than the buffer is parsed in
+parts.
 """
 
 from __future__ import annotations
@@ -21,23 +21,11 @@ from advisor.procfs.smaps import SmapsParser, VmaTable, last_boundary
 from advisor.procfs.smaps_lines import Head
 from advisor.profile.model import Mapping
 
-PARSE_AT_BYTES = 1 << 20
-"""Text gathered before it is parsed (see advisor.procfs.smaps.WINDOW_BYTES)."""
+PARSE_AT_BYTES = 3 << 19
+"""Text gathered before it is parsed. 1.5 MiB: smaller costs more calls, larger leaves the second-level cache."""
 BUFFER_BYTES = PARSE_AT_BYTES + (1 << 18)
 MAX_INTERNED_HEADS = 50_000
 """Distinct headers remembered between ticks, about 10 MB; beyond it the parser starts anew."""
-
-
-KEPT_HEAP_BYTES = 16 << 20
-"""Freeing one block of this size makes glibc keep up to twice as much freed heap instead of giving it back to the
-kernel after every parse (dynamic M_MMAP_THRESHOLD, mallopt(3)). Without it a parse of 1 MiB of text takes some 700
-page faults, a third of its time (measured); on other libcs it does nothing."""
-
-
-def keep_freed_heap() -> None:
-    """Call once before reading many files."""
-    block = np.empty(KEPT_HEAP_BYTES, np.uint8)
-    del block
 
 
 @dataclass
@@ -159,10 +147,13 @@ class SmapsBatch:
         except KernelTextError:
             self._fold_singly(text, segments)
             return
-        self._keep(table, segments)
+        if table.has_gaps and len(segments) > 1:
+            self._fold_singly(text, segments)
+        else:
+            self._keep(table, segments)
 
     def _fold_singly(self, text: memoryview, segments: list[tuple[int, int, int]]) -> None:
-        """Each text by itself, so that one damaged file costs no other its result."""
+        """Each text by itself, so that one damaged or unlike file costs no other its result."""
         for pid, begin, end in segments:
             try:
                 self._keep(self.parser.parse(text[begin:end]), [(pid, 0, end - begin)])

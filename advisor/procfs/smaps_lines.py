@@ -19,8 +19,6 @@ MAX_VALUE = (1 << 63) - 1
 
 HEADER = re.compile(rb"([0-9a-f]{1,16})-([0-9a-f]{1,16}) (.*)", re.DOTALL)
 TAIL = re.compile(rb"([r-][w-][x-][ps]) +([0-9a-f]+) +([0-9a-f]+:[0-9a-f]+) +(\d+)(?: +(.*?))? *", re.DOTALL)
-OLD_PERMISSIONS = re.compile(rb"(\S{1,8}) +([0-9a-f]+) +([0-9a-f]+:[0-9a-f]+) +(\d+)(?: +(.*?))? *", re.DOTALL)
-"""Tools and testers write permissions such as "--xp"; kept as printed rather than refused."""
 FIELD_LINE = re.compile(rb"([A-Za-z][A-Za-z0-9_]*):(.*)", re.DOTALL)
 
 

@@ -25,7 +25,6 @@ class Page:
 
     def __init__(self, width: int, *, color: bool) -> None:
         self.width = width
-        self._color = color
         self._console = Console(
             file=io.StringIO(),
             width=width,

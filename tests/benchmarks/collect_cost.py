@@ -20,7 +20,7 @@ import psutil
 
 from advisor.collect.fold import Folder
 from advisor.collect.sampler import Sampler, SamplerOptions
-from advisor.collect.smaps_batch import ProcessMaps, SmapsBatch, keep_freed_heap
+from advisor.collect.smaps_batch import ProcessMaps, SmapsBatch
 from advisor.procfs.fs import KernelFs
 from advisor.procfs.smaps import SmapsParser, VmaTable
 from advisor.procfs.thp import read_thp
@@ -53,7 +53,6 @@ class Collecting:
     """Reading files through a batch, as the sampler does; the parser lives on between ticks as it does there."""
 
     def __init__(self, batch: type[SmapsBatch]) -> None:
-        keep_freed_heap()
         self.batch = batch
         self.folder = Folder(read_thp(KernelFs()).pmd_bytes, os.sysconf("SC_PAGE_SIZE"))
         self.parser: SmapsParser | None = None

@@ -149,7 +149,9 @@ def test_a_released_process_is_read_again(proc: FakeProc) -> None:
     proc.add(12, faults=99)
     deadline = time.monotonic() + 5
     while time.monotonic() < deadline:
-        if any(record.maps for record in sampler.tick().processes):
+        records = sampler.tick().processes
+        if any(record.maps for record in records):
+            assert "smaps" not in (records[0].problems or {}), "it is not said to hang any more"
             return
         time.sleep(0.05)
     raise AssertionError("the process stayed in quarantine")
@@ -223,6 +225,17 @@ def test_captured_trees_tell_their_page_size_by_their_smaps(proc: FakeProc) -> N
     assert header.host.base_page_bytes == 65536
     assert header.source == "tree"
     assert header.privileged is None
+
+
+def test_a_field_that_one_process_of_a_tree_lacks_is_unknown_not_zero(proc: FakeProc) -> None:
+    proc.add(10)
+    proc.add(11)
+    smaps = proc.folder(11) / "smaps"
+    kept = [line for line in smaps.read_text().splitlines(keepends=True) if not line.startswith("AnonHugePages")]
+    smaps.write_text("".join(kept))
+    sample = sampler_of(proc).tick()
+    assert "AnonHugePages" not in sample.smaps_fields
+    assert {total(sample, pid, "Rss") for pid in (10, 11)} == {1000 * PAGE + 8192}
 
 
 def test_watching_one_process_still_finds_khugepaged(proc: FakeProc) -> None:
