@@ -1,0 +1,371 @@
+"""What a trial changes on the host, written down before it is done and undone whatever happens.
+
+A journal is made with the first change, so a trial that changes nothing needs no rights and disturbs nobody. Only one
+trial at a time holds the lock of the folder. What a killed trial left is put back by `restore_left_over`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from advisor.trial.document import Change
+from advisor.trial.errors import BusyError, SettingError
+from advisor.trial.groups import boot_id, end_groups, has_ended, start_ticks
+from advisor.trial.knob import (
+    ALLOWED_ROOTS,
+    check_allowed,
+    check_writable,
+    current_value,
+    is_ours,
+    write_value,
+)
+from advisor.trial.record import Changed, Owner, Record, header, line_of, parse_journal
+from advisor.trial.state import (
+    STATE_DIRECTORY,
+    JournalFile,
+    journal_name,
+    journal_names,
+    open_directory,
+    owner_of,
+    take_lock,
+)
+
+LOCK_WAIT_S = 1.0
+"""Seconds to wait for a lock that no live trial holds: another command is restoring, which is a few writes."""
+
+LOCK_POLL_S = 0.05
+
+INTERRUPTING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Signals that wait while settings are put back."""
+
+
+@dataclass(frozen=True)
+class LeftOver:
+    """One thing that a killed trial left, and what became of it. message: one line for stderr that names it."""
+
+    path: str
+    message: str
+    restored: bool
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one setting. settled: nothing is left to do, either put back or somebody else's by now."""
+
+    change: Change
+    message: str
+    settled: bool
+
+
+class Journal:
+    """Changes settings so that they can be put back; leaving the `with` block restores whatever happened inside.
+
+    `changes`: all that was put back, or not, so far. `problems`: one line for each thing that could not be.
+    """
+
+    def __init__(self, directory: Path = STATE_DIRECTORY, *, roots: Sequence[Path] = ALLOWED_ROOTS) -> None:
+        """`roots`: only files below these are changed."""
+        self.changes: list[Change] = []
+        self.problems: list[str] = []
+        self._directory = directory
+        self._roots = roots
+        self._record = Record()
+        self._pid = os.getpid()
+        self._open: OpenJournal | None = None
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.restore()
+
+    def change(self, path: Path, value: str, also: Sequence[Path] = ()) -> None:
+        """Set `path` to `value`; nothing happens where it holds that already.
+
+        The first value found is the one that `restore` puts back. What the kernel made of `value` is for the caller
+        to read. `also`: settings that the kernel may change with this one; they are put back after it.
+        Raises BusyError where another trial changes settings, SettingError where the setting or the journal cannot
+        be written; the setting is then as it was.
+        """
+        check_allowed(path, self._roots)
+        before = current_value(path)
+        if before == value:
+            return
+        check_writable(path)
+        found = {other: current_value(other) for other in also if other.exists()}
+        for other, was in found.items():
+            self._note_change(other, was, was)
+        self._note_change(path, before, value)
+        write_value(path, value)
+        for other, was in found.items():
+            if (now := current_value(other)) != was:
+                self._note_change(other, was, now)
+
+    def started(self, pid: int) -> None:
+        """A process that leads its own group or session was started: it is to end before settings are put back.
+
+        Raises SettingError where it cannot be written down.
+        """
+        ticks = start_ticks(pid)
+        if ticks is not None:
+            entry = {"started": pid, "start_ticks": ticks}
+            if self._open is None:
+                self._record.apply(entry)
+            else:
+                self._note(entry)
+
+    def ended(self, pid: int) -> None:
+        """The process was waited for. Not to be able to write that down does no harm: its start time tells."""
+        if pid in self._record.groups:
+            entry = {"ended": pid}
+            self._record.apply(entry)
+            if self._open is not None:
+                with suppress(OSError):
+                    self._open.file.append(line_of(entry))
+
+    def restore(self) -> list[Change]:
+        """End the noted groups, then put the settings back, last one first; each is read back.
+
+        One that fails does not stop the others, and the journal then stays. The journal can be used again.
+        Signals wait until it is done. A forked child does nothing: the changes are its parent's.
+        """
+        if os.getpid() != self._pid:
+            return []
+        with _undisturbed():
+            problems = [_would_not_end(pid) for pid in end_groups(self._record.groups)]
+            self._record.groups.clear()
+            outcomes = _restore_settings(self._record, self._open.file if self._open else None, self._roots)
+            problems += [one.message for one in outcomes if not one.change.restored]
+            self.problems += [problem for problem in problems if problem not in self.problems]
+            changes = [one.change for one in outcomes]
+            tried = {one.path for one in changes}
+            self.changes = [one for one in self.changes if one.restored or one.path not in tried] + changes
+            if self._open is not None and not self._record.changes:
+                self._open.remove()
+                self._open = None
+        return changes
+
+    def _note_change(self, path: Path, before: str, during: str) -> None:
+        self._note({"change": os.fspath(path), "before": before, "during": during})
+
+    def _note(self, entry: dict[str, Any]) -> None:
+        """Write the line to disk, making the journal first where there is none. Raises SettingError, BusyError."""
+        try:
+            Record().apply(entry)  # what could not be read again is not begun
+            if self._open is None:
+                self._open = OpenJournal(self._directory, self._record.groups)
+            self._open.file.append(line_of(entry))
+            self._record.apply(entry)
+        except ValueError as error:
+            raise SettingError(f"{entry!a}: {error}") from error
+        except OSError as error:
+            what = "the journal cannot be written, so nothing is changed"
+            raise _journal_error(self._directory, what, error) from error
+
+
+class OpenJournal:
+    """The journal of this process on disk, with the lock of its folder."""
+
+    def __init__(self, directory: Path, groups: dict[int, int]) -> None:
+        """Starts with the owner and with `groups`, which run already. Raises OSError, SettingError, BusyError."""
+        self._folder = open_directory(directory, create=True)
+        try:
+            self._lock = _wait_for_lock(self._folder)
+            try:
+                self.file = self._create(directory, groups)
+            except BaseException:
+                os.close(self._lock)
+                raise
+        except BaseException:
+            os.close(self._folder)
+            raise
+
+    def _create(self, directory: Path, groups: dict[int, int]) -> JournalFile:
+        left = journal_names(self._folder)
+        if left:
+            raise BusyError(
+                f"{directory / left[0]}: a trial was killed and not all that it changed is put back; "
+                "run `hugepage-advisor explain` as root, which restores, says what it cannot restore, and why; "
+                "restore that by hand and remove the file"
+            )
+        owner = Owner(os.getpid(), start_ticks(os.getpid()) or 0, boot_id())
+        file = JournalFile(self._folder, journal_name(owner.pid, owner.start_ticks), new=True)
+        try:
+            file.append(line_of(header(owner)))
+            for pid, ticks in groups.items():
+                file.append(line_of({"started": pid, "start_ticks": ticks}))
+        except BaseException:
+            file.remove()
+            raise
+        return file
+
+    def remove(self) -> None:
+        """Everything is put back: take the journal away and let others change settings."""
+        self.file.remove()
+        os.close(self._lock)
+        os.close(self._folder)
+
+
+def restore_left_over(directory: Path = STATE_DIRECTORY, *, roots: Sequence[Path] = ALLOWED_ROOTS) -> list[LeftOver]:
+    """Undo what trials that were killed left. A trial that lives is never touched; the answer is then empty.
+
+    Raises SettingError where the folder cannot be trusted or opened; an absent one is the normal case.
+    """
+    try:
+        folder = open_directory(directory, create=False)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise _journal_error(directory, "the journals of trials cannot be read", error) from error
+    try:
+        names = journal_names(folder)
+        lock = take_lock(folder) if names else None
+        if lock is None:
+            return []
+        try:
+            with _undisturbed():
+                return [done for name in names for done in _restore_one(folder, name, roots)]
+        finally:
+            os.close(lock)
+    except OSError as error:
+        raise _journal_error(directory, "what a killed trial left cannot be put back", error) from error
+    finally:
+        os.close(folder)
+
+
+def killed_trials(directory: Path = STATE_DIRECTORY) -> list[int]:
+    """Pids of the trials that left a journal and run no longer, by the names in the folder: needs no rights.
+
+    Raises OSError where the folder cannot be listed.
+    """
+    owners = [owner for name in journal_names(directory) if (owner := owner_of(name))]
+    return [pid for pid, ticks in owners if has_ended(pid, ticks)]
+
+
+def _restore_one(folder: int, name: str, roots: Sequence[Path]) -> list[LeftOver]:
+    """One journal, with the lock held."""
+    try:
+        file = JournalFile(folder, name, new=False)
+    except FileNotFoundError:  # another command has restored it meanwhile
+        return []
+    except (OSError, SettingError) as error:
+        return [LeftOver(name, f"journal {name}: not used: {error}", restored=False)]
+    record = parse_journal(file.read())
+    owner = record.owner
+    if owner is not None and owner.boot_id == boot_id() and start_ticks(owner.pid) == owner.start_ticks:
+        file.close()
+        return []
+    if owner is not None and owner.boot_id != boot_id():
+        file.remove()  # neither the settings nor the processes are those of that boot
+        return []
+    file.cut(record.whole_bytes)
+    done = [LeftOver(name, f"journal {name}: damaged line, not acted on: {line}", False) for line in record.damaged]
+    done += [LeftOver(f"process {pid}", _would_not_end(pid), False) for pid in end_groups(record.groups)]
+    outcomes = _restore_settings(record, file, roots)
+    done += [LeftOver(one.change.path, one.message, one.change.restored) for one in outcomes]
+    if record.changes:
+        file.close()
+    else:
+        file.remove()
+    return done
+
+
+def _restore_settings(record: Record, file: JournalFile | None, roots: Sequence[Path]) -> list[Outcome]:
+    """Put every setting of the record back, last one first; those that are settled leave record and file.
+
+    One that was only watched, and is as it was, is not worth a word.
+    """
+    outcomes = []
+    for path, changed in reversed(list(record.changes.items())):
+        outcome = _put_back(path, changed, roots)
+        if set(changed.written) != {changed.before} or not outcome.change.restored:
+            outcomes.append(outcome)
+        if outcome.settled:
+            entry = {"restored": path}
+            record.apply(entry)
+            if file is not None:
+                with suppress(OSError):  # a full disk: the next command finds the setting as it should be
+                    file.append(line_of(entry))
+    return outcomes
+
+
+def _put_back(text: str, changed: Changed, roots: Sequence[Path]) -> Outcome:
+    """One setting. It is left alone where it is as before, or where somebody else has set it since."""
+    path, before = Path(text), changed.before
+
+    def outcome(message: str, *, restored: bool, settled: bool) -> Outcome:
+        change = Change(path=text, before=before, during=changed.written[-1], restored=restored)
+        return Outcome(change, message, settled)
+
+    try:
+        check_allowed(path, roots)
+    except SettingError as error:
+        return outcome(f"{error}: not put back", restored=False, settled=True)
+    try:
+        current = current_value(path)
+        if current != before:
+            if not is_ours(current, before, changed.written):
+                words = f"{text}: is {current!r}, which the trial did not write; left as it is (before: {before!r})"
+                return outcome(words, restored=False, settled=True)
+            write_value(path, before)
+            if (found := current_value(path)) != before:
+                return outcome(f"{text}: should be {before!r} again, is {found!r}", restored=False, settled=False)
+        return outcome(f"{text}: {before!r} again", restored=True, settled=True)
+    except SettingError as error:
+        gone = not path.exists()  # nothing can be put back into what this kernel has no longer
+        return outcome(f"{error}: not put back (before: {before!r})", restored=False, settled=gone)
+
+
+def _wait_for_lock(folder: int) -> int:
+    """The lock's descriptor. Raises BusyError, at once where a live trial holds it."""
+    deadline = time.monotonic() + LOCK_WAIT_S
+    while (lock := take_lock(folder)) is None:
+        owners = [owner for name in journal_names(folder) if (owner := owner_of(name))]
+        live = [pid for pid, ticks in owners if start_ticks(pid) == ticks]
+        if live or time.monotonic() >= deadline:
+            who = f"process {live[0]}" if live else "another process"
+            raise BusyError(f"a trial that changes settings of this host is running ({who}); start this one after it")
+        time.sleep(LOCK_POLL_S)
+    return lock
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """A second Ctrl-C, or a service manager in a hurry, must not leave half of the settings changed.
+
+    Blocking would not do: a signal goes to any thread that does not block it, and libraries start threads. Signals
+    are noted instead and sent again afterwards. Only the main thread ever handles them.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    pending: list[int] = []
+    before = {number: signal.signal(number, lambda seen, _: pending.append(seen)) for number in INTERRUPTING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for seen in dict.fromkeys(pending):
+            signal.raise_signal(seen)
+
+
+def _journal_error(directory: Path, what: str, error: OSError) -> SettingError:
+    """One line about the folder of journals."""
+    remedy = "; run as root" if isinstance(error, PermissionError) else ""
+    return SettingError(f"{directory}: {what}: {error.strerror}{remedy}")
+
+
+def _would_not_end(pid: int) -> str:
+    return f"process {pid}: started by the trial, would not end"

@@ -1,0 +1,81 @@
+"""How much of a pool the command needs, and getting it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from advisor.procfs.errors import KernelTextError
+from advisor.procfs.fs import KernelFs
+from advisor.procfs.hugetlb import read_pools
+from advisor.trial.environment import memory_available_bytes
+from advisor.trial.errors import BusyError, SettingError
+from advisor.trial.settings import HostSettings
+
+HEADROOM = 1.1
+"""Pool for each byte that was seen resident: allocators reserve whole mappings, and every mapping ends in a page of
+its own that is partly empty."""
+
+FLOOR_BYTES = 512 << 20
+"""MemAvailable that stays beside the pools and beside what the command needs on base pages."""
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class NeededMemory:
+    """Most that a run needed, bytes: all of it on ordinary pages, and what of it a pool could carry."""
+
+    rss: int
+    poolable: int
+
+
+def pages_needed(page_bytes: int, pool_bytes: int | None, needed: NeededMemory) -> int:
+    """Pages of one pool for one run, at least one. pool_bytes: as asked for, else by what was needed."""
+    wanted = pool_bytes if pool_bytes is not None else int(needed.poolable * HEADROOM)
+    return max(1, -(-wanted // page_bytes))
+
+
+def reserve(
+    page_bytes: int,
+    pool_bytes: int | None,
+    needed: NeededMemory,
+    settings: HostSettings | None,
+    fs: KernelFs,
+) -> str | None:
+    """Sees to it that the pool has enough free pages; why not, in words, where it has not. None: it has.
+
+    settings: None where the host may not be changed. Fewer pages than wanted are no reason yet: whether they are
+    enough is seen from what the runs cover. Raises BusyError.
+    """
+    if pool_bytes is None and not needed.poolable:
+        return "no run has shown yet how much memory the pool must have; say how much"
+    wanted = pages_needed(page_bytes, pool_bytes, needed)
+    free = _free_pages(fs, page_bytes)
+    if settings is None:
+        return None if free >= wanted else f"the pool has {free} free pages and {wanted} are needed"
+    if free >= wanted:
+        return None
+    available = memory_available_bytes(fs)
+    growth = (wanted - free) * page_bytes
+    if available is not None and available - growth < needed.rss + FLOOR_BYTES:
+        return (
+            f"a pool {growth // MIB} MiB larger would leave {max(available - growth, 0) // MIB} MiB, and the command "
+            f"needs {needed.rss // MIB} MiB on base pages and the host {FLOOR_BYTES // MIB} MiB"
+        )
+    try:
+        got = settings.pool(page_bytes, wanted)
+    except BusyError:
+        raise
+    except SettingError as error:
+        return str(error)
+    return None if got else "the kernel found no contiguous memory for a single page of the pool"
+
+
+def _free_pages(fs: KernelFs, page_bytes: int) -> int:
+    """Free pages of one pool that nobody has reserved."""
+    try:
+        pools = read_pools(fs, {})
+    except KernelTextError:
+        return 0
+    host_wide = (pool for pool in pools if pool.node is None and pool.page_bytes == page_bytes)
+    return sum(pool.free - (pool.reserved or 0) for pool in host_wide)
