@@ -34,7 +34,7 @@ def test_every_command_and_option_has_help() -> None:
     for name, command in cli.commands.items():
         assert command.help, name
         for parameter in command.params:
-            assert getattr(parameter, "help", None) or parameter.name in ("profile", "output", "name"), (
+            assert getattr(parameter, "help", None) or parameter.name in ("profile", "output", "name", "command"), (
                 name,
                 parameter,
             )

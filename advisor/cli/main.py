@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 from advisor import __version__
 from advisor.cli.errors import CommandError, ExitCode
+from advisor.cli.left_over import RestoringGroup
+from advisor.cli.size import size_bytes
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
-@click.group(context_settings=CONTEXT)
+@click.group(cls=RestoringGroup, context_settings=CONTEXT)
 @click.version_option(__version__, "-V", "--version", prog_name="hugepage-advisor")
 @click.option("--procfs", default="/proc", metavar="DIR", help="Read this folder instead of /proc (captured tree).")
 @click.option("--sysfs", default="/sys", metavar="DIR", help="Read this folder instead of /sys (captured tree).")
@@ -22,7 +25,8 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 def cli(context: click.Context, procfs: str, sysfs: str) -> None:
     """Which page size each process of a Linux host should use, why, and at what cost.
 
-    Read-only: nothing on the host is changed. Works without root and says what it could not see.
+    Only `trial` changes anything on the host, after asking, and puts it back. All else reads, works without root and
+    says what it could not see.
     """
     context.obj = (procfs, sysfs)
 
@@ -95,6 +99,54 @@ def record(
     from advisor.cli import record as command
 
     command.run(roots, output, duration, interval, pids, redact=not no_redact)
+
+
+@cli.command(context_settings={"allow_interspersed_args": False})
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+@click.option("--policies", metavar="LIST", help="Of base,thp,2M,1G,default.  [default: all but default]")
+@click.option("--rounds", type=click.IntRange(1, 1000), default=7, show_default=True, help="Runs of each policy.")
+@click.option("--metric", "metric_regex", metavar="REGEX", help="Compare this number of the output, not the time.")
+@click.option("--higher-is-better", "better", flag_value="higher", help="Which way the metric points.")
+@click.option("--lower-is-better", "better", flag_value="lower", help="As above.")
+@click.option("--cpu", is_flag=True, help="Compare CPU time, not wall time.")
+@click.option("--ready", metavar="REGEX", help="The output line that ends the set-up.")
+@click.option("--timeout", "timeout_s", type=click.FloatRange(0, min_open=True), metavar="S", help="End a run then.")
+@click.option("--min-coverage", type=click.FloatRange(0, 1), metavar="SHARE", help="Huge memory for a run to count.")
+@click.option(
+    "--way", "ways", multiple=True, metavar="TEXT", help="'POLICY: ARGUMENT ... NAME=VALUE ...' (repeatable)."
+)
+@click.option("--own-way", is_flag=True, help="The command applies {policy} or $HUGEPAGE_ADVISOR_POLICY itself.")
+@click.option("--pool-bytes", callback=size_bytes, metavar="SIZE", help="How much of a pool must be free, as 2G.")
+@click.option("--no-hold", is_flag=True, help="Do not keep freed memory warm between runs.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the order of the runs.")
+@click.option("--pid", type=click.IntRange(min=1), help="Try it on this running process: its huge pages stay.")
+@click.option("--metric-cmd", "metric_command", metavar="CMD", help="With --pid: this command prints the number.")
+@click.option("--metric-is", "metric_kind", type=click.Choice(["rate", "counter"]), help="What CMD prints.")
+@click.option("--steps", metavar="LIST", default="25,50,100", show_default=True, help="With --pid: % to collapse.")
+@click.option(
+    "--window",
+    "window_s",
+    type=click.FloatRange(min=0.1),
+    default=1.0,
+    show_default=True,
+    metavar="S",
+    help="With --pid: seconds of one measurement.",
+)
+@click.option("--yes", "assume_yes", is_flag=True, help="Change settings of the host without asking.")
+@click.option("--json", "as_json", is_flag=True, help="Everything that was run, seen and concluded.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write here, not to stdout.")
+@NO_REDACT
+@click.pass_context
+def trial(context: click.Context, /, command: tuple[str, ...], output: Path | None, **given: Any) -> int:
+    """Measure what each page policy gives: run COMMAND in turns under each, or collapse memory of a live process.
+
+    Settings of the host are changed only with --yes (or when you say so), and put back at the end, on Ctrl-C, and
+    by the next command after a kill.
+    """
+    from advisor.cli import trial_options as options
+
+    width = _text_width(to_terminal=output is None and sys.stdout.isatty())
+    return options.dispatch(context, command, given, output, width=width)
 
 
 @cli.command()

@@ -1,0 +1,23 @@
+"""Sizes on the command line: 2G, 512M, 4096."""
+
+from __future__ import annotations
+
+import re
+
+import click
+
+UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+"""Binary, as in the names of the page sizes."""
+
+_SIZE = re.compile(r"([0-9]+)([KMGT]?)(?:i?B)?", re.IGNORECASE)
+
+
+def size_bytes(context: click.Context, parameter: click.Parameter, text: str | None) -> int | None:
+    """Callback of an option whose value is a size: bytes. A usage error for what is no size above zero."""
+    if text is None:
+        return None
+    match = _SIZE.fullmatch(text.strip())
+    size = int(match[1]) * UNITS[match[2].upper()] if match else 0
+    if size <= 0:
+        raise click.BadParameter(f"{text!r} is no size such as 2G, 512M or 4096", context, parameter)
+    return size

@@ -1,0 +1,233 @@
+"""`trial -- COMMAND`: run it in turns under each page policy, print what each gives, leave the host as it was."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from advisor.cli.errors import CommandError, ExitCode
+from advisor.cli.output import write_output
+from advisor.procfs.fs import KernelFs
+
+if TYPE_CHECKING:
+    from advisor.trial.document import Metric, Policy, Trial
+    from advisor.trial.trial import Progress, TrialRequest
+    from advisor.trial.ways import CustomWay
+
+
+@dataclasses.dataclass(frozen=True)
+class CommandRequest:
+    """What was asked. roots: (procfs, sysfs). policies: as typed, "base,thp,2M"; None: all that this host has.
+
+    metric_regex, cpu: neither means wall time. better: None is the direction of a time. ways: "POLICY: WORDS".
+    min_coverage: None is the harness's own. repeat: the words of this very command line.
+    """
+
+    roots: tuple[str, str]
+    command: Sequence[str]
+    policies: str | None = None
+    rounds: int = 7
+    metric_regex: str | None = None
+    cpu: bool = False
+    better: str | None = None
+    ready: str | None = None
+    timeout_s: float | None = None
+    min_coverage: float | None = None
+    ways: Sequence[str] = ()
+    own_way: bool = False
+    pool_bytes: int | None = None
+    hold: bool | None = None
+    assume_yes: bool = False
+    as_json: bool = False
+    redact: bool = True
+    seed: int = 0
+    repeat: Sequence[str] = dataclasses.field(default_factory=list)
+
+
+def run(request: CommandRequest, output: Path | None, *, width: int) -> int:
+    """Measure, print; the exit code says whether it was interrupted. Raises CommandError, UsageError."""
+    from advisor.trial.command import StartError
+    from advisor.trial.errors import SettingError
+    from advisor.trial.journal import Journal
+    from advisor.trial.trial import run_trial
+
+    fs = KernelFs(*request.roots)
+    if not fs.is_live:
+        raise click.UsageError("a trial runs on this host: it cannot be made in a captured tree")
+    if shutil.which(request.command[0]) is None:
+        raise CommandError(f"{request.command[0]}: no such program, or it may not be executed", ExitCode.TARGET)
+    may_change = request.assume_yes or ask(request, fs)
+    line = ProgressLine()
+    try:
+        with Journal() as journal:
+            trial = run_trial(_trial_request(request, fs, may_change), journal, line.show, fs)
+    except StartError as error:
+        raise CommandError(str(error), ExitCode.TARGET) from error
+    except SettingError as error:
+        raise CommandError(str(error), ExitCode.FAILED) from error
+    finally:
+        line.clear()
+    for problem in journal.problems:
+        click.echo(f"hugepage-advisor: {problem}", err=True)
+    repeat = repeat_words(request, may_change)
+    if request.redact:
+        from advisor.cli.trial_redact import redact_trial
+        from advisor.profile.redact import redact_command_line
+
+        trial, repeat = redact_trial(trial), redact_command_line(repeat)
+    write_output(render(trial, request, repeat, width), output)
+    return ExitCode.INTERRUPTED if trial.interrupted else ExitCode.DONE
+
+
+def _trial_request(request: CommandRequest, fs: KernelFs, may_change: bool) -> TrialRequest:
+    """The harness's request; what is wrong with the options is said before anything is started."""
+    from advisor.trial.trial import TrialRequest
+    from advisor.trial.verdict import MIN_COVERAGE
+
+    policies = _policies(request, fs)
+    return TrialRequest(
+        command=request.command,
+        environment=os.environ.copy(),
+        policies=policies,
+        metric=_metric(request),
+        rounds=request.rounds,
+        timeout_s=request.timeout_s,
+        min_coverage=MIN_COVERAGE if request.min_coverage is None else request.min_coverage,
+        ready=_pattern("--ready", request.ready),
+        custom=_custom(request, policies),
+        own_way=request.own_way,
+        may_change=may_change,
+        hold=request.hold,
+        pool_bytes=request.pool_bytes,
+        seed=request.seed,
+    )
+
+
+def _policies(request: CommandRequest, fs: KernelFs) -> list[Policy]:
+    from advisor.trial.ways import policies_of
+
+    names = (
+        None if request.policies is None else [name.strip() for name in request.policies.split(",") if name.strip()]
+    )
+    try:
+        return policies_of(fs, names)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def _metric(request: CommandRequest) -> Metric:
+    from advisor.trial.document import Metric
+
+    if request.metric_regex is None:
+        if request.better is not None:
+            raise click.UsageError(
+                "--higher-is-better and --lower-is-better go with --metric; a time is better lower"
+            )
+        return Metric("cpu" if request.cpu else "wall", "lower")
+    if request.cpu:
+        raise click.UsageError("--metric and --cpu exclude each other")
+    if request.better is None:
+        raise click.UsageError("--metric needs --higher-is-better or --lower-is-better")
+    _pattern("--metric", request.metric_regex)
+    return Metric("output", "higher" if request.better == "higher" else "lower", request.metric_regex)
+
+
+def _pattern(option: str, text: str | None) -> re.Pattern[str] | None:
+    try:
+        return None if text is None else re.compile(text)
+    except re.error as error:
+        raise click.UsageError(f"{option}: {text!r} is no regular expression: {error}") from None
+
+
+def _custom(request: CommandRequest, policies: Sequence[Policy]) -> Mapping[str, CustomWay]:
+    from advisor.trial.ways import parse_custom_way
+
+    known = {policy.name for policy in policies}
+    try:
+        ways = dict(map(parse_custom_way, request.ways))
+    except ValueError as error:
+        raise click.UsageError(f"--way: {error}") from None
+    named = {name if name in known else f"pool-{name}": way for name, way in ways.items()}
+    for name, full in zip(ways, named, strict=True):
+        if full not in known:
+            raise click.UsageError(f"--way: no policy {name!r} in this trial; there are {', '.join(sorted(known))}")
+    return named
+
+
+def ask(request: CommandRequest, fs: KernelFs) -> bool:
+    """Says which settings would have to change, and asks where there is somebody to ask. False leaves them alone."""
+    from advisor.cli.trial_changes import settings_needed
+    from advisor.trial.ways import host_facts, ways_for
+
+    asked = _trial_request(request, fs, may_change=False)
+    facts = dataclasses.replace(host_facts(fs, may_change=True), root=True)
+    try:
+        ways = ways_for(asked.command, asked.environment, asked.policies, facts, asked.custom, own_way=asked.own_way)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    needed = settings_needed(ways, fs, request.pool_bytes)
+    if not needed:
+        return False
+    if os.geteuid() != 0:
+        click.echo("Some policies need other settings of this host; only root can try those.", err=True)
+        return False
+    click.echo("For some policies settings of this host would be changed, and put back at the end:", err=True)
+    for line in needed:
+        click.echo(f"  {line}", err=True)
+    if sys.stdin.isatty() and sys.stderr.isatty():
+        return click.confirm("Change them during the trial?", default=False, err=True)
+    click.echo("Not changed without --yes: what cannot be tried without it is left out.", err=True)
+    return False
+
+
+def repeat_words(request: CommandRequest, may_change: bool) -> list[str]:
+    """This command line; with --yes where that was answered when asked."""
+    words = list(request.repeat)
+    if may_change and not request.assume_yes and "trial" in words:
+        words.insert(words.index("trial") + 1, "--yes")
+    return words
+
+
+class ProgressLine:
+    """A line on stderr that rewrites itself; nothing where stderr is no terminal."""
+
+    def __init__(self) -> None:
+        self._is_shown = sys.stderr.isatty()
+        self._columns = 0
+
+    def show(self, progress: Progress) -> None:
+        """One event of the trial."""
+        block = "warm-up" if progress.round == 0 else f"round {progress.round}"
+        took = "" if progress.run is None else f", {progress.run.wall_s:.3g} s"
+        self._write(f"{progress.done} of {progress.total} runs; {progress.policy}, {block}{took}")
+
+    def clear(self) -> None:
+        """Leaves an empty line behind for what is printed next."""
+        if self._columns:
+            self._write("")
+            click.echo("\r", err=True, nl=False)
+
+    def _write(self, text: str) -> None:
+        if self._is_shown:
+            click.echo(f"\r{text:<{self._columns}}", err=True, nl=False)
+            self._columns = len(text)
+
+
+def render(trial: Trial, request: CommandRequest, repeat: Sequence[str], width: int) -> str:
+    """The trial in the format asked for."""
+    if request.as_json:
+        from advisor.render.trial_json import render_trial_json
+
+        return render_trial_json(trial)
+    from advisor.render.trial_text import render_trial_text
+
+    unicode = "utf" in (sys.stdout.encoding or "").lower()
+    return render_trial_text(trial, repeat=repeat, width=width, color=sys.stdout.isatty(), unicode=unicode)

@@ -1,0 +1,186 @@
+"""`trial --pid N`: say what it will do, ask, try it on the running process, print what came of it."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from advisor.cli.errors import CommandError, ExitCode
+from advisor.cli.output import write_output
+from advisor.cli.record import stop_on_signals
+from advisor.procfs.errors import DeniedError, GoneError, KernelTextError
+from advisor.procfs.fs import KernelFs
+
+if TYPE_CHECKING:
+    from advisor.trial.collapse import CollapseError, Target
+    from advisor.trial.live import LiveOptions, Progress
+    from advisor.trial.live_document import LiveMetric, LiveTrial
+    from advisor.trial.live_prepare import Prepared
+
+
+@dataclass(frozen=True)
+class LiveRequest:
+    """What was asked. roots: (procfs, sysfs). steps: percentages of the eligible memory, growing ("25,50,100").
+
+    metric_kind: what the number of metric_command is (rate where None). better: which way it points (higher where
+    None). format_name: text | json. redact: secrets in metric_command are hidden in the document.
+    """
+
+    roots: tuple[str, str]
+    pid: int
+    metric_command: str | None = None
+    metric_kind: Literal["rate", "counter"] | None = None
+    better: Literal["lower", "higher"] | None = None
+    steps: str = "25,50,100"
+    window_s: float = 1.0
+    windows: int = 8
+    assume_yes: bool = False
+    format_name: str = "text"
+    redact: bool = True
+
+
+def run(request: LiveRequest, output: Path | None, *, width: int) -> None:
+    """Raises CommandError with a documented exit code; what was measured by then is printed before."""
+    from advisor.trial.collapse import CollapseError, Target
+    from advisor.trial.live_prepare import LiveRefusedError, prepare
+
+    fs = KernelFs(*request.roots)
+    if not fs.is_live:
+        raise CommandError("trial --pid needs the live /proc and /sys", ExitCode.USAGE)
+    options, steps = options_of(request), steps_of(request)
+    try:
+        with Target(request.pid) as target:
+            prepared = prepare(fs, target, steps)
+            check_metric(request)
+            confirm(prepared, options, assume_yes=request.assume_yes)
+            made = measure(fs, target, prepared, options)
+    except CollapseError as error:
+        raise target_error(error) from error
+    except LiveRefusedError as error:
+        raise CommandError(str(error), ExitCode.FAILED) from error
+    except (GoneError, DeniedError) as error:
+        raise CommandError(f"process {request.pid}: {error.reason} ({error})", ExitCode.TARGET) from error
+    except KernelTextError as error:
+        raise CommandError(str(error), ExitCode.FAILED) from error
+    write_output(render(made, request, width), output)
+    if made.ended == "interrupted":
+        raise CommandError("interrupted; what was measured by then is printed", ExitCode.INTERRUPTED)
+    if made.ended == "gone":
+        raise CommandError(f"process {request.pid} exited; what was measured by then is printed", ExitCode.TARGET)
+
+
+def steps_of(request: LiveRequest) -> tuple[float, ...]:
+    from advisor.trial.dose import parse_steps
+
+    try:
+        return parse_steps(request.steps)
+    except ValueError as error:
+        raise CommandError(f"--steps {request.steps}: {error}", ExitCode.USAGE) from error
+
+
+def options_of(request: LiveRequest) -> LiveOptions:
+    from advisor.trial.live import LiveOptions
+
+    return LiveOptions(metric=metric_of(request), window_s=request.window_s, windows=request.windows)
+
+
+def metric_of(request: LiveRequest) -> LiveMetric | None:
+    from advisor.trial.live_document import LiveMetric
+
+    if request.metric_command is None:
+        return None
+    return LiveMetric(request.metric_command, request.metric_kind or "rate", request.better or "higher")
+
+
+def check_metric(request: LiveRequest) -> None:
+    """A metric command that does not work is a matter for now, not for the end of the trial."""
+    from advisor.trial.live_watch import MetricError, read_metric
+
+    if request.metric_command is None:
+        return
+    try:
+        read_metric(request.metric_command, request.pid)
+    except MetricError as error:
+        raise CommandError(f"--metric-cmd {error}", ExitCode.USAGE) from error
+
+
+def target_error(error: CollapseError) -> CommandError:
+    code = ExitCode.FAILED if error.reason == "unsupported" else ExitCode.TARGET
+    return CommandError(str(error), code)
+
+
+def confirm(prepared: Prepared, options: LiveOptions, *, assume_yes: bool) -> None:
+    """Say on stderr what will be done and what will stay; ask on a terminal. Raises CommandError without consent."""
+    from advisor.render.live_text import plan_lines
+
+    lines = plan_lines(
+        prepared.pid,
+        prepared.name,
+        prepared.choice.eligible,
+        asked_bytes=prepared.asked_bytes,
+        missing_bytes=prepared.missing_bytes,
+        steps=len(prepared.steps),
+        seconds=(1 + len(prepared.steps)) * options.windows * options.window_s,
+    )
+    for line in lines:
+        click.echo(line, err=True)
+    if assume_yes:
+        return
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise CommandError("nothing was changed; pass --yes to go ahead", ExitCode.USAGE)
+    if not click.confirm("Go ahead?", default=False, err=True):
+        raise CommandError("nothing was changed", ExitCode.USAGE)
+
+
+def measure(fs: KernelFs, target: Target, prepared: Prepared, options: LiveOptions) -> LiveTrial:
+    """The trial, with a line of progress on a terminal; the first Ctrl-C ends it early."""
+    from advisor.trial.environment import read_environment
+    from advisor.trial.live import run_live
+
+    stop = threading.Event()
+    stop_on_signals(stop)
+    try:
+        return run_live(fs, target, prepared, options, read_environment(fs), stop, report_progress)
+    finally:
+        if sys.stderr.isatty():
+            click.echo("", err=True)
+
+
+def report_progress(progress: Progress) -> None:
+    """A line that rewrites itself, on a terminal only."""
+    if sys.stderr.isatty():
+        what = f"window {progress.windows}" if progress.windows else "collapsing"
+        click.echo(f"\r{progress.dose:4.0%} on huge pages: {what}    ", err=True, nl=False)
+
+
+def render(made: LiveTrial, request: LiveRequest, width: int) -> str:
+    """The document in the format asked for, without the secrets of the metric command."""
+    if request.redact and made.metric is not None:
+        made = without_secrets(made, made.metric)
+    if request.format_name == "json":
+        from advisor.render.live_text import render_live_json
+
+        return render_live_json(made)
+    from advisor.render.live_text import render_live_text
+
+    unicode = "utf" in (sys.stdout.encoding or "").lower()
+    return render_live_text(made, width=width, color=sys.stdout.isatty(), unicode=unicode)
+
+
+def without_secrets(made: LiveTrial, metric: LiveMetric) -> LiveTrial:
+    """The metric command stands in the metric and in the description of what it measures."""
+    from msgspec.structs import replace
+
+    from advisor.profile.redact import redact_command_line
+    from advisor.trial.live_measures import METRIC, METRIC_PER_CPU
+
+    command = " ".join(redact_command_line(metric.command.split(" ")))
+    measures = [
+        replace(one, description=command) if one.id in (METRIC, METRIC_PER_CPU) else one for one in made.measures
+    ]
+    return replace(made, metric=replace(metric, command=command), measures=measures)
