@@ -134,6 +134,10 @@ class Sampler:
     def base_page_bytes(self) -> int:
         return self.host_facts.base_page_bytes or USUAL_BASE_PAGE_BYTES
 
+    @property
+    def pmd_bytes(self) -> int | None:
+        return self._folder.pmd_bytes
+
     def delay_s(self) -> float:
         """Seconds to wait until the next tick: the interval, longer where even the cheap files exceed the budget."""
         share = self.options.budget_share

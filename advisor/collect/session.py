@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime
+import mmap
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 from advisor import __version__
+from advisor.collect.probes import Prober
 from advisor.collect.sampler import Sampler
 from advisor.procfs.errors import KernelTextError
 from advisor.procfs.fs import KernelFs
@@ -35,6 +37,13 @@ def iterate_samples(sampler: Sampler, duration_s: float | None, stop: threading.
         if stop.wait(delay):
             return
         yield sampler.tick()
+
+
+def probed_tick(sampler: Sampler, probes: Collection[str], pids: Sequence[int]) -> Sample:
+    """One more sample, with the probes of these processes. Raises UnknownProbeError."""
+    facts = sampler.host_facts
+    prober = Prober(sampler.fs, probes, sampler.pmd_bytes, facts.base_page_bytes or mmap.PAGESIZE)
+    return prober.add_to(sampler.tick(), pids)
 
 
 def make_header(sampler: Sampler, *, redacted: bool, origin: str | None = None) -> Header:

@@ -15,6 +15,7 @@ from advisor.features import (
     host_thp,
     memory,
     observation,
+    probes,
     processes,
     program,
     rates,
@@ -37,6 +38,7 @@ FEATURES: MappingProxyType[str, Feature] = MappingProxyType(
             structure,
             tlb,
             observation,
+            probes,
             host_thp,
             host_memory,
             host_pools,
@@ -101,6 +103,7 @@ def feature_table_of(observed: Observed) -> pl.DataFrame:
     """`feature_table` of something already observed."""
     timeline, host = observed.timeline, observed.host
     frame = processes.counter_frame(timeline, observed.processes).hstack(program.rows(observed.processes))
+    frame = frame.hstack(probes.rows(observed.processes, timeline.header.host.base_page_bytes))
     frame = frame.with_columns(_literals(host))
     frame = _with_measures(frame, observed)
     frame = frame.with_columns(host_khugepaged_pass_s=_khugepaged_pass(frame, host))

@@ -13,7 +13,16 @@ from dataclasses import dataclass, field
 from msgspec import structs
 
 from advisor.procfs.facts import Stat, Status
-from advisor.profile.model import Header, HostState, Mapping, ProcessFacts, ProcessRecord, Profile, Sample
+from advisor.profile.model import (
+    Header,
+    HostState,
+    Mapping,
+    ProcessFacts,
+    ProcessProbes,
+    ProcessRecord,
+    Profile,
+    Sample,
+)
 
 Identity = tuple[int, int]
 """(pid, start_ticks): a pid alone may be used again."""
@@ -50,6 +59,7 @@ class ProcessState:
     maps: list[Mapping] | None = None
     maps_t_s: float | None = None
     smaps_fields: Sequence[str] = ()
+    probes: ProcessProbes | None = None
     first_anon_huge: tuple[float, int] | None = None
 
     @property
@@ -87,6 +97,8 @@ class ProcessState:
             self.stat, self.stat_t_s = record.stat, t_s
         if record.status is not None:
             self.status, self.status_t_s = record.status, t_s
+        if record.probes is not None:
+            self.probes = record.probes
         if record.maps is not None or record.rollup is not None:
             self._add_walk(record, t_s, smaps_fields)
 

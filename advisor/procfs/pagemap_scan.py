@@ -1,0 +1,157 @@
+"""PAGEMAP_SCAN: which pages of a range are present, huge or written, as ranges, without page frame numbers.
+
+ioctl on /proc/PID/pagemap, since 6.7 (Documentation/admin-guide/mm/pagemap.rst, include/uapi/linux/fs.h). It takes
+mmap_lock for reading, batch by batch; a range is scanned in windows, so that memory stays constant whatever its size.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Literal, NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from advisor.procfs.errors import IncompleteError, KernelTextError, MalformedError, MissingError
+from advisor.procfs.fs import KernelFs, process_error
+from advisor.procfs.smaps_lines import parse_head
+from advisor.procfs.text import whole_lines
+
+Uint64s = npt.NDArray[np.uint64]
+
+PAGEMAP_SCAN = 0xC0606610
+"""_IOWR('f', 16, struct pm_scan_arg): 12 words of 64 bits."""
+
+PRESENT, SWAPPED, ZERO_PAGE, HUGE, SOFT_DIRTY = 1 << 3, 1 << 4, 1 << 5, 1 << 6, 1 << 7
+"""PAGE_IS_PRESENT, _SWAPPED, _PFNZERO, _HUGE (PMD-mapped or hugetlb), _SOFT_DIRTY."""
+
+ARGUMENT_WORDS = 12
+SIZE, START, END, WALK_END, VECTOR, VECTOR_LENGTH = 0, 2, 3, 4, 5, 6
+INVERTED, ALL_OF, SHOWN = 8, 9, 11
+"""Places of the words in struct pm_scan_arg; flags, max_pages and anyof stay 0."""
+
+REGION_WORDS = 3
+"""struct page_region: start, end, categories."""
+
+REGIONS = 8192
+"""Ranges that one call hands out, 192 KiB: 16 slots of 2 MiB with every other page populated."""
+
+NO_SCAN = frozenset((errno.ENOTTY, errno.EINVAL))
+"""How a kernel without the call, or without one of the categories asked for, answers."""
+
+
+class Vma(NamedTuple):
+    """Addresses of a mapping."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Regions:
+    """Neighbouring pages that agree in the categories shown, in address order; end is exclusive."""
+
+    start: Uint64s
+    end: Uint64s
+    categories: Uint64s
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    def where(self, chosen: npt.NDArray[np.bool_]) -> Regions:
+        """Those regions alone."""
+        return Regions(self.start[chosen], self.end[chosen], self.categories[chosen])
+
+
+class PagemapScanner:
+    """Scans one process; a context manager that holds its pagemap open. Raises Gone-, Denied-, MissingError."""
+
+    def __init__(self, fs: KernelFs, pid: int | Literal["self"]) -> None:
+        self._path = fs.mark(fs.proc_path(f"{pid}/pagemap"))
+        self._vector = np.zeros((REGIONS, REGION_WORDS), np.uint64)
+        try:
+            self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise process_error(error, self._path) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._descriptor)
+
+    def regions(self, start: int, end: int, *, all_of: int, none_of: int = 0, shown: int = 0) -> Iterator[Regions]:
+        """Regions of [start, end) whose pages are in every category of all_of and in none of none_of.
+
+        A region ends where a category in `shown` changes, and may end where one answer of the kernel does. The
+        kernel's walk_end is not to be trusted alone: it fills its answer 512 regions at a time and, when the walk
+        then runs to its end, leaves the place of the last refill there (fs/proc/task_mmu.c do_pagemap_scan, seen on
+        6.18). An answer that is not full is the last one.
+        """
+        argument = np.zeros(ARGUMENT_WORDS, np.uint64)
+        argument[[SIZE, END, VECTOR, VECTOR_LENGTH]] = argument.nbytes, end, self._vector.ctypes.data, REGIONS
+        argument[[INVERTED, ALL_OF, SHOWN]] = none_of, all_of | none_of, shown | all_of
+        while start < end:
+            argument[START] = start
+            argument[WALK_END] = 0
+            found = self._scan(argument)
+            if found:
+                regions = self._vector[:found].copy()
+                yield Regions(regions[:, 0], regions[:, 1], regions[:, 2])
+            if found < REGIONS:
+                return
+            start = max(int(argument[WALK_END]), int(regions[-1, 1]))
+
+    def _scan(self, argument: Uint64s) -> int:
+        try:
+            return fcntl.ioctl(self._descriptor, PAGEMAP_SCAN, argument)  # type: ignore[call-overload, no-any-return]
+        except OSError as error:
+            if error.errno in NO_SCAN:
+                raise MissingError("this kernel has no PAGEMAP_SCAN (before 6.7)", path=self._path) from error
+            raise process_error(error, self._path) from error
+
+
+def parse_anonymous(data: bytes, smallest_bytes: int) -> list[Vma]:
+    """Private anonymous VMAs of /proc/PID/maps of at least smallest_bytes: unnamed, heap and named by prctl."""
+    found = []
+    for number, line in enumerate(whole_lines(data), 1) if data else ():
+        addresses, blank, tail = line.partition(b" ")
+        low, dash, high = addresses.partition(b"-")
+        if not blank or not dash:
+            raise IncompleteError("no address range", line=number)
+        try:
+            vma = Vma(int(low, 16), int(high, 16))
+        except ValueError:
+            raise MalformedError("addresses are no hexadecimal numbers", line=number) from None
+        if vma.end - vma.start >= smallest_bytes and _is_anonymous(tail, number):
+            found.append(vma)
+    return found
+
+
+def _is_anonymous(tail: bytes, number: int) -> bool:
+    try:
+        head = parse_head(tail)
+    except KernelTextError as error:
+        error.line = number
+        raise
+    return not head.shared and head.inode == 0 and (not head.name or head.name.startswith(("[heap", "[anon:")))
+
+
+def spread_over_slots(regions: Regions, slot_bytes: int) -> tuple[Uint64s, Uint64s]:
+    """(slot number, bytes of it) for each part of a region that lies in one slot; a slot may come up many times."""
+    slot = np.uint64(slot_bytes)
+    first = regions.start // slot
+    parts = ((regions.end - np.uint64(1)) // slot - first + np.uint64(1)).astype(np.int64)
+    owner = np.repeat(np.arange(len(regions)), parts)
+    within = np.arange(len(owner)) - np.repeat(np.cumsum(parts) - parts, parts)
+    number = first[owner] + within.astype(np.uint64)
+    begin = np.maximum(regions.start[owner], number * slot)
+    end = np.minimum(regions.end[owner], (number + np.uint64(1)) * slot)
+    return number, end - begin
