@@ -31,9 +31,11 @@ bench: $(VENV)/dev ## Ratios against stated floors; takes minutes
 	$(BIN)/python -m tests.benchmarks.collect_cost
 	$(BIN)/python -m tests.benchmarks.record_cost
 	$(BIN)/python -m tests.benchmarks.choices
+	$(BIN)/python -m tests.benchmarks.trial_coverage
 
 golden: $(VENV)/dev ## Write schema, generated docs and golden files anew; read the difference before committing
 	$(BIN)/python -m advisor.report.schema
+	$(BIN)/python -m advisor.trial.schema
 	$(BIN)/python -m tests.generate_docs
 	$(BIN)/python -m pytest -q tests/render --update-golden
 

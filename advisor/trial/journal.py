@@ -305,7 +305,7 @@ def _put_back(text: str, changed: Changed, roots: Sequence[Path]) -> Outcome:
     path, before = Path(text), changed.before
 
     def outcome(message: str, *, restored: bool, settled: bool) -> Outcome:
-        change = Change(path=text, before=before, during=changed.written[-1], restored=restored)
+        change = Change(path=text, before=before, during=_while_it_ran(changed), restored=restored)
         return Outcome(change, message, settled)
 
     try:
@@ -325,6 +325,11 @@ def _put_back(text: str, changed: Changed, roots: Sequence[Path]) -> Outcome:
     except SettingError as error:
         gone = not path.exists()  # nothing can be put back into what this kernel has no longer
         return outcome(f"{error}: not put back (before: {before!r})", restored=False, settled=gone)
+
+
+def _while_it_ran(changed: Changed) -> str:
+    """What was written last that differs: a trial sets a mode back between two policies."""
+    return next((value for value in reversed(changed.written) if value != changed.before), changed.written[-1])
 
 
 def _wait_for_lock(folder: int) -> int:

@@ -12,6 +12,7 @@ from advisor.trial.document import Better, Interval
 from advisor.trial.live_document import LiveMetric, LiveVerdict, Measure, Response, Window
 from advisor.trial.proxies import PROXIES, Proxy
 from advisor.trial.statistics import NoIntervalError, ratio_interval, trend
+from advisor.trial.text import percent
 
 METRIC = "metric"
 """Id of the user's own measure."""
@@ -111,7 +112,8 @@ def judge(speed_up: Interval, drift: float | None) -> tuple[LiveVerdict, str]:
     if drift is not None and abs(math.log1p(drift)) >= DRIFT_SHARE * abs(effect):
         return (
             "cannot-tell",
-            f"the measure drifted already before anything was collapsed (by {drift:+.0%} until the end)",
+            "the measure drifted already before anything was collapsed "
+            f"(by {percent(drift, signed=True)} until the end)",
         )
     if speed_up.low > 1 and speed_up.estimate >= 1 + SMALLEST_CLAIM:
         return "faster", "the interval is clear of 1"
@@ -120,7 +122,10 @@ def judge(speed_up: Interval, drift: float | None) -> tuple[LiveVerdict, str]:
     if speed_up.high > WIDEST or speed_up.low < 1 / WIDEST:
         return "cannot-tell", "the interval is too wide; take longer windows, or a steadier load"
     if speed_up.low > 1 or speed_up.high < 1:
-        return "no-difference", f"below {SMALLEST_CLAIM:.0%}, which a live trial cannot tell from a change of load"
+        return (
+            "no-difference",
+            f"below {percent(SMALLEST_CLAIM)}, which a live trial cannot tell from a change of load",
+        )
     return "no-difference", "the interval holds 1"
 
 
@@ -132,7 +137,7 @@ def why_no_measure(measures: Sequence[Measure]) -> str:
 
 def _proxy_measure(proxy: Proxy, windows: Sequence[Window], at_rest: Sequence[Window]) -> Measure:
     if fmean(window.cpu_s / window.wall_s for window in at_rest) < MIN_CPU_SHARE:
-        return _unusable(proxy, f"the process used less than {MIN_CPU_SHARE:.0%} of a CPU")
+        return _unusable(proxy, f"the process used less than {percent(MIN_CPU_SHARE)} of a CPU")
     if median(window.counts.get(proxy.id, 0) for window in at_rest) < MIN_EVENTS:
         return _unusable(proxy, f"fewer than {MIN_EVENTS} in a window")
     values = [
@@ -172,7 +177,7 @@ def _measure(
         unit=unit,
         better=better,
         usable=usable,
-        why_not=None if usable else f"not steady: it spreads by {spread:.0%}",
+        why_not=None if usable else f"not steady: it spreads by {percent(spread)}",
         spread=spread,
         autocorrelation=correlation,
         drift=drift_of(values),

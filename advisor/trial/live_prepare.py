@@ -16,6 +16,7 @@ from advisor.procfs.text import parse_number, parse_value
 from advisor.trial.collapse import Target
 from advisor.trial.dose import MIN_POPULATED_SHARE, Choice, choose
 from advisor.trial.live_document import Eligible, Memory
+from advisor.trial.text import percent
 
 T = TypeVar("T")
 
@@ -90,7 +91,10 @@ def why_nothing(eligible: Eligible) -> str:
         for size, what in (
             (eligible.huge_bytes, "are on huge pages already"),
             (eligible.refused_bytes, "refuse huge pages (MADV_NOHUGEPAGE)"),
-            (eligible.sparse_slots * eligible.slot_bytes, f"are populated below {MIN_POPULATED_SHARE:.0%}"),
+            (
+                eligible.sparse_slots * eligible.slot_bytes,
+                f"are populated below {percent(MIN_POPULATED_SHARE)}",
+            ),
         )
         if size
     ]

@@ -9,6 +9,7 @@ from advisor.trial.document import Caveat
 from advisor.trial.live_document import Measure, Memory, Step, Window
 from advisor.trial.live_measures import METRIC, SMALLEST_CLAIM, Conclusion
 from advisor.trial.proxies import PROXIES, WAITS
+from advisor.trial.text import percent
 
 KEPT_SHARE = 0.9
 """Of the collapsed bytes that should still be huge at the end. Reason: a service that frees and maps memory loses
@@ -68,8 +69,8 @@ def _of_lost_pages(steps: Sequence[Step], before: Memory, at_end: Memory | None,
         return None
     return Caveat(
         "not-kept",
-        f"Only {max(share, 0):.0%} of what was collapsed was still huge at the end: the process freed or split it."
-        " The response is that of a smaller dose.",
+        f"Only {percent(max(share, 0))} of what was collapsed was still huge at the end: the process freed or "
+        "split it. The response is that of a smaller dose.",
     )
 
 
@@ -108,7 +109,9 @@ def _of_drift(measure: Measure) -> Caveat | None:
     if measure.drift is None:
         return None
     return Caveat(
-        "drift", f"The measure drifted at dose 0: by {measure.drift:+.1%} until the last dose, if it went on."
+        "drift",
+        f"The measure drifted at dose 0: by {percent(measure.drift, signed=True)} until the last dose, if it "
+        "went on.",
     )
 
 

@@ -23,6 +23,7 @@ from advisor.trial.document import (
 )
 from advisor.trial.schedule import WARM_UP_ROUND
 from advisor.trial.statistics import FEWEST_VALUES, NoIntervalError, ratio_interval, trend
+from advisor.trial.text import percent
 
 BASE = "base"
 """Name of the policy that the others are compared with."""
@@ -211,19 +212,14 @@ def _policies(runs: Iterable[Run]) -> list[str]:
     return list(dict.fromkeys(run.policy for run in runs))
 
 
-def _percent(share: float) -> str:
-    """Two digits below ten: 2.6 %, 38 %."""
-    return f"{share * 100:.2g} %" if share < 0.1 else f"{share * 100:.0f} %"
-
-
 def _noisy(runs: Sequence[Run], comparisons: Sequence[Comparison]) -> Caveat | None:
     spreads = {policy: relative_spread(values_of(runs, policy)) or 0.0 for policy in _policies(runs)}
     noisy = {policy: spread for policy, spread in spreads.items() if spread > NOISY_SPREAD}
     if not noisy:
         return None
-    which = ", ".join(f"{policy} {_percent(spread)}" for policy, spread in noisy.items())
+    which = ", ".join(f"{policy} {percent(spread)}" for policy, spread in noisy.items())
     visible = smallest_visible(comparisons)
-    ties = "" if visible is None else f" Differences below {_percent(visible)} could not be seen in this trial."
+    ties = "" if visible is None else f" Differences below {percent(visible)} could not be seen in this trial."
     return Caveat("noisy", f"Equal runs differ much from each other (spread: {which}).{ties}")
 
 
@@ -263,8 +259,8 @@ def _disturbed(
     beyond = [value for value in shares if value > limit]
     if not shares or len(beyond) < DISTURBED_RUNS * len(shares):
         return None
-    which = f"In {len(beyond)} of {len(shares)} runs {what.format(limit=_percent(limit))}"
-    return Caveat(name, f"{which} (at most {_percent(max(beyond))}).")
+    which = f"In {len(beyond)} of {len(shares)} runs {what.format(limit=percent(limit))}"
+    return Caveat(name, f"{which} (at most {percent(max(beyond))}).")
 
 
 def _drift(runs: Sequence[Run]) -> Caveat | None:

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Mapping
 
 from advisor.trial.document import Metric, Way
+from advisor.trial.text import percent
 from advisor.trial.watch import Seen
 
 MIN_COVERAGE = 0.25
@@ -61,7 +62,7 @@ def _why_not_applied(way: Way, seen: Seen, min_coverage: float) -> str | None:
         return f"its memory was not seen: {seen.problem or 'it ended before smaps could be read'}"
     if kind == "base":
         huge = seen.thp_share + sum(seen.hugetlb_share.values())
-        return f"{huge:.0%} of its memory was on huge pages" if huge > MAX_BASE_HUGE_SHARE else None
+        return f"{percent(huge)} of its memory was on huge pages" if huge > MAX_BASE_HUGE_SHARE else None
     if kind == "thp":
         return _too_little(seen.thp_share, min_coverage, "on transparent huge pages")
     share = seen.hugetlb_share.get(way.policy.page_bytes or 0, 0.0)
@@ -69,7 +70,7 @@ def _why_not_applied(way: Way, seen: Seen, min_coverage: float) -> str | None:
 
 
 def _too_little(share: float, least: float, where: str) -> str | None:
-    return f"only {share:.1%} of its memory was {where}, less than {least:.0%}" if share < least else None
+    return f"only {percent(share)} of its memory was {where}, less than {percent(least)}" if share < least else None
 
 
 def last_line(output: str) -> str:

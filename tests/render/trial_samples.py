@@ -138,7 +138,7 @@ def troubled() -> Trial:
     trial = make_trial({BASE: 1.0, THP: 1.3, POOL_2M: 0.9, DEFAULT: 1.0}, noise=0.12, rounds=4)
     reasons = {
         "pool-2M": "exit code 1: \x1b[31m[red]out of pool",
-        "thp": "only 3.1% of its memory was huge, less than 25%",
+        "thp": "only 3.1 % of its memory was huge, less than 25 %",
     }
     runs = [
         replace(

@@ -98,7 +98,7 @@ def test_drift_that_is_small_beside_the_effect_is_only_told() -> None:
     [
         (windows({0.0: 10_000, 1.0: 12_000}, noise=0.4), "not steady"),
         (windows({0.0: 10, 1.0: 12}), "fewer than 30"),
-        (windows({0.0: 1_000_000, 1.0: 1_000_000}, cpu=0.001), "less than 2% of a CPU"),
+        (windows({0.0: 1_000_000, 1.0: 1_000_000}, cpu=0.001), "less than 2 % of a CPU"),
         (windows({0.0: 10_000, 1.0: 12_000}, count=3), "fewer than 4 windows"),
     ],
 )
@@ -192,7 +192,7 @@ def test_what_failed_and_what_was_lost_is_told() -> None:
     caveats = warnings_of(measures, conclude(measures, 8), steps, made, 3, Memory(1, 0, 1), end, SLOT)
     by_id = {caveat.id: caveat.message for caveat in caveats}
     assert "2 of 10 slots" in by_id["not-collapsed"]
-    assert "50%" in by_id["not-kept"]
+    assert "50 %" in by_id["not-kept"]
     assert "3 times" in by_id["metric-failed"]
 
 

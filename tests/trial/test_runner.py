@@ -223,7 +223,7 @@ def test_advised_memory_is_seen_and_the_flag_of_base_pages_takes_it_away() -> No
     without = run(python(program, BASE, thp_disable=True))
     assert (without.memory.coverage, without.not_counted) == (0.0, None)
     as_pool = run(python(program, POOL))
-    assert as_pool.not_counted == "only 0.0% of its memory was on pages of pool-2M, less than 25%"
+    assert as_pool.not_counted == "only 0 % of its memory was on pages of pool-2M, less than 25 %"
 
 
 def test_the_subreaper_is_taken_back() -> None:
@@ -244,13 +244,13 @@ POOLED = Seen(MemorySeen(coverage=0.6), 0.1, {2 << 20: 0.3, 1 << 30: 0.2}, None,
 @pytest.mark.parametrize(
     ("policy", "seen", "why"),
     [
-        (BASE, SEEN, "50% of its memory was on huge pages"),
+        (BASE, SEEN, "50 % of its memory was on huge pages"),
         (THP, SEEN, None),
         (DEFAULT, UNSEEN, None),
         (THP, UNSEEN, "its memory was not seen: it ended before smaps could be read"),
-        (THP, POOLED, "only 10.0% of its memory was on transparent huge pages, less than 25%"),
+        (THP, POOLED, "only 10 % of its memory was on transparent huge pages, less than 25 %"),
         (POOL, POOLED, None),
-        (GIGANTIC, POOLED, "only 20.0% of its memory was on pages of pool-1G, less than 25%"),
+        (GIGANTIC, POOLED, "only 20 % of its memory was on pages of pool-1G, less than 25 %"),
     ],
 )
 def test_a_run_counts_only_if_its_policy_was_seen(policy: Policy, seen: Seen, why: str | None) -> None:
