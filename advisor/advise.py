@@ -9,25 +9,38 @@ import datetime
 
 from advisor import __version__
 from advisor.features import feature_table_of, observe, why_not_huge_of
+from advisor.predictor import Predictor
 from advisor.profile.model import Profile
 from advisor.profile.timeline import fold_samples
-from advisor.recommendation import recommend
+from advisor.recommendation import Predicted, recommend
 from advisor.report.build import build_report
 from advisor.report.document import Report, SourceKind
 
+NO_MODEL = "there is no model"
+
 
 def advise(
-    profile: Profile, *, redact: bool = True, now: datetime.datetime | None = None, kind: SourceKind | None = None
+    profile: Profile,
+    *,
+    redact: bool = True,
+    now: datetime.datetime | None = None,
+    kind: SourceKind | None = None,
+    predictor: Predictor | None = None,
+    without_model: str = NO_MODEL,
 ) -> Report:
     """The report of a profile as of its last sample.
 
     now: time written into it, by default the present. kind: where the profile is from, by default what its header
-    says; "profile" for one that was saved.
+    says; "profile" for one that was saved. predictor: the gain model; None decides by rules alone, and the report
+    says why in the words of `without_model`.
     """
     timeline = fold_samples(profile)
     observed = observe(timeline)
     frame = feature_table_of(observed)
-    advice, plan = recommend(frame)
+    predicted = None
+    if predictor is not None:
+        predicted = Predicted(predictor.predict(frame), predictor.facts.thresholds, predictor.facts.level)
+    advice, plan = recommend(frame, predicted)
     return build_report(
         profile,
         frame,
@@ -39,4 +52,5 @@ def advise(
         redact=redact,
         kind=kind,
         timeline=timeline,
+        without_model=None if predictor is not None else without_model,
     )

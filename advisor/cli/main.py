@@ -55,6 +55,12 @@ NO_REDACT = click.option("--no-redact", is_flag=True, help="Keep command lines a
 @click.option("--json", "format_name", flag_value="json", help="The report document, for tickets and programs.")
 @click.option("--markdown", "format_name", flag_value="markdown", help="For pasting into a ticket.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write here, not to stdout.")
+@click.option(
+    "--probe",
+    "probes",
+    metavar="LIST",
+    help="With --pid, of referenced,density,soft-dirty: says its cost, then disturbs the process to know more.",
+)
 @NO_REDACT
 @click.pass_obj
 def report(
@@ -65,12 +71,14 @@ def report(
     interval: float | None,
     format_name: str | None,
     output: Path | None,
+    probes: str | None,
     no_redact: bool,
 ) -> None:
     """Watch this host for a moment, or take a saved PROFILE, and say what should change and why."""
     from advisor.cli import report as command
 
-    request = command.Request(roots, pids, duration, interval, format_name or "text", redact=not no_redact)
+    wanted = command.probes_of(probes, pids, profile) if probes else ()
+    request = command.Request(roots, pids, duration, interval, format_name or "text", not no_redact, wanted)
     command.run(request, profile, output, width=_text_width(to_terminal=output is None and sys.stdout.isatty()))
 
 

@@ -7,13 +7,16 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
 from msgspec.structs import replace
 
-from advisor.advise import advise
+from advisor.advise import NO_MODEL, advise
 from advisor.cli.errors import CommandError, ExitCode
 from advisor.cli.output import write_output
+from advisor.collect.probes import PROBES, UnknownProbeError, check_names
 from advisor.collect.sampler import Sampler, SamplerOptions
-from advisor.collect.session import iterate_samples, make_header
+from advisor.collect.session import iterate_samples, make_header, probed_tick
+from advisor.predictor import ModelError, Predictor, load_predictor
 from advisor.procfs.fs import KernelFs
 from advisor.profile.codec import ProfileError, load_profile
 from advisor.profile.model import Profile
@@ -22,7 +25,7 @@ from advisor.report.document import Report, SourceKind
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked. roots: (procfs, sysfs). format_name: text | json | markdown."""
+    """What was asked. roots: (procfs, sysfs). format_name: text | json | markdown. probes: of the named processes."""
 
     roots: tuple[str, str]
     pids: tuple[int, ...]
@@ -30,6 +33,7 @@ class Request:
     interval_s: float | None
     format_name: str
     redact: bool
+    probes: tuple[str, ...] = ()
 
 
 def run(request: Request, profile_path: Path | None, output: Path | None, *, width: int) -> None:
@@ -37,8 +41,28 @@ def run(request: Request, profile_path: Path | None, output: Path | None, *, wid
     profile = observe_host(request) if profile_path is None else load(profile_path)
     check_targets(profile, request.pids)
     kind: SourceKind | None = "profile" if profile_path else None
-    made = advise(only_pids(profile, request.pids), redact=request.redact, kind=kind)
+    predictor, why_none = model_for_advice()
+    made = advise(
+        only_pids(profile, request.pids),
+        redact=request.redact,
+        kind=kind,
+        predictor=predictor,
+        without_model=why_none,
+    )
     write_output(render(made, request, width), output)
+
+
+def probes_of(names: str, pids: tuple[int, ...], profile_path: Path | None) -> tuple[str, ...]:
+    """The probes that are asked for; says what each will cost. Raises UsageError."""
+    if not pids or profile_path is not None:
+        raise click.UsageError("--probe disturbs a running process: name it with --pid")
+    try:
+        wanted = check_names(name.strip() for name in names.split(","))
+    except UnknownProbeError as error:
+        raise click.UsageError(str(error)) from error
+    for name in wanted:
+        click.echo(f"probe {name}: {PROBES[name]}", err=True)
+    return wanted
 
 
 def observe_host(request: Request) -> Profile:
@@ -51,11 +75,23 @@ def observe_host(request: Request) -> Profile:
     )
     sampler = Sampler(fs, options)
     samples = list(iterate_samples(sampler, request.duration_s, threading.Event()))
+    if request.probes:
+        samples.append(probed_tick(sampler, request.probes, request.pids))
     if not any(sample.processes or sample.host.meminfo for sample in samples):
         raise CommandError(
             f"{fs.procfs}: neither a process nor meminfo can be read; is this a /proc?", ExitCode.UNUSABLE
         )
     return Profile(make_header(sampler, redacted=request.redact), samples)
+
+
+def model_for_advice() -> tuple[Predictor | None, str]:
+    """The shipped model, or why there is none: a report does not fail for want of a model."""
+    try:
+        predictor = load_predictor()
+    except ModelError as error:
+        click.echo(f"hugepage-advisor: {error}; going on with rules alone", err=True)
+        return None, "the model cannot be used"
+    return predictor, NO_MODEL
 
 
 def load(path: Path) -> Profile:

@@ -8,6 +8,7 @@ file and renders nothing.
 
 from advisor.recommendation.advise import recommend
 from advisor.recommendation.decide import decide
+from advisor.recommendation.gains import Predicted
 from advisor.recommendation.model import (
     Alternative,
     Gain,
@@ -27,6 +28,7 @@ __all__ = [
     "MemoryState",
     "Plan",
     "PoolPlan",
+    "Predicted",
     "ProcessAdvice",
     "Reason",
     "Recommendation",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import polars as pl
 from msgspec.structs import replace
 
 from advisor.recommendation.artefacts import Artefacts, make_artefacts
-from advisor.recommendation.decide import at_stake_bytes, decide
+from advisor.recommendation.decide import at_stake_bytes, decide, permitted
+from advisor.recommendation.gains import Expectation, Predicted, Row, expectations
 from advisor.recommendation.model import Plan, ProcessAdvice
 from advisor.recommendation.plan import EMPTY_PLAN, make_plan
 from advisor.recommendation.pool_plan import new_demands, shared_object, without_room
@@ -19,17 +19,17 @@ NO_ROOM = "the host has no room for this pool beside those with more at stake"
 """Why a pool that suits a process is not advised after all."""
 
 
-def recommend(frame: pl.DataFrame) -> tuple[list[ProcessAdvice], Plan]:
+def recommend(frame: pl.DataFrame, predicted: Predicted | None = None) -> tuple[list[ProcessAdvice], Plan]:
     """Advice for every row, in the order of the rows, and the plan for the host they all belong to.
 
-    frame: the feature table of one host. Nothing unknown is an error: it lowers confidence and is named.
+    frame: the feature table of one host. predicted: what a model says of it; None decides by rules alone. Nothing
+    unknown is an error: it lowers confidence and is named.
     """
     findings = evaluate(frame)
     rows, found = frame.to_dicts(), list(findings)
-    advice = [_advise(row, one) for row, one in zip(rows, found, strict=True)]
     if not rows:
-        return advice, EMPTY_PLAN
-    advice = _within_room(rows, found, advice)
+        return [], EMPTY_PLAN
+    advice = _within_room(rows, found, _advise_all(rows, found, predicted), predicted)
     plan = make_plan(rows, advice, findings.host())
     made = make_artefacts(rows, advice, plan)
     return [_with_artefacts(one, made) for one in advice], replace(plan, artefacts=list(made.by_id.values()))
@@ -40,10 +40,25 @@ def _with_artefacts(one: ProcessAdvice, made: Artefacts) -> ProcessAdvice:
     return replace(one, recommendation=replace(one.recommendation, artefacts=ids))
 
 
+def _advise_all(
+    rows: Sequence[Row],
+    found: Sequence[Sequence[Finding]],
+    predicted: Predicted | None,
+    unavailable: Mapping[Policy, str] | None = None,
+) -> list[ProcessAdvice]:
+    expected: Sequence[Expectation | None] = [None] * len(rows)
+    if predicted is not None:
+        expected = expectations(predicted, [permitted(one, unavailable) for one in found])
+    return [_advise(*each, unavailable) for each in zip(rows, found, expected, strict=True)]
+
+
 def _advise(
-    row: Mapping[str, Any], found: Sequence[Finding], unavailable: Mapping[Policy, str] | None = None
+    row: Row,
+    found: Sequence[Finding],
+    expectation: Expectation | None,
+    unavailable: Mapping[Policy, str] | None,
 ) -> ProcessAdvice:
-    recommendation = decide(row, found, unavailable)
+    recommendation = decide(row, found, unavailable, expectation)
     return ProcessAdvice(
         pid=row["pid"],
         start_ticks=row["start_ticks"],
@@ -53,17 +68,23 @@ def _advise(
 
 
 def _within_room(
-    rows: Sequence[Mapping[str, Any]], found: Sequence[Sequence[Finding]], advice: Sequence[ProcessAdvice]
+    rows: Sequence[Row],
+    found: Sequence[Sequence[Finding]],
+    advice: Sequence[ProcessAdvice],
+    predicted: Predicted | None,
 ) -> list[ProcessAdvice]:
     """The same advice, decided anew without pools where the host has no room for the pool that was asked for.
 
     Processes that share an object stand or fall together.
     """
     refused = {demand.pid for demand in without_room(rows[0], new_demands(rows, advice))}
+    if not refused:
+        return list(advice)
     objects = {shared_object(row) for row in rows if row["pid"] in refused and row["sharing_leader"]}
+    without = _advise_all(rows, found, predicted, {Policy.HUGETLB: NO_ROOM})
     return [
-        _advise(row, one, {Policy.HUGETLB: NO_ROOM})
+        instead
         if row["pid"] in refused or (row["sharing_leader"] is False and shared_object(row) in objects)
         else given
-        for row, one, given in zip(rows, found, advice, strict=True)
+        for row, given, instead in zip(rows, advice, without, strict=True)
     ]

@@ -5,12 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from advisor.recommendation.model import Alternative, Reason, Recommendation
+from advisor.recommendation.gains import (
+    Choice,
+    Expectation,
+    Target,
+    expected,
+    gain_from_now,
+    in_percent,
+    is_worth_measuring,
+    meet,
+    present,
+    target_of,
+)
+from advisor.recommendation.model import Alternative, Gain, Reason, Recommendation
 from advisor.recommendation.sizing import SHMEM_RULE, base_bytes, bloat_bytes, page_bytes, pool_pages
 from advisor.rules import Confidence, Finding, PageSize, Policy, Scope, Severity, Status
 
-DECIDED_BY_RULES = "rules"
-"""`decided_by` where no model took part."""
+GAIN_MODEL = "gain-model"
+"""Identifier of the reasons that the model gives; it is no rule."""
+
+MODEL_SOURCE = "models/CARD.md: what the model was trained on and how good it is"
+
+AT_STAKE_BYTES = 64 << 20
+"""Memory on base pages from which it is worth asking for a measurement. Source: the rules' own for large memory."""
 
 NOTHING_PROPOSED = "no-rule-proposes"
 """Identifier of the reason that stands where no rule proposes anything; it is no rule."""
@@ -34,13 +51,29 @@ class Barrier(NamedTuple):
     confidence: Confidence
 
 
-def decide(row: Row, findings: Sequence[Finding], unavailable: Mapping[Policy, str] | None = None) -> Recommendation:
-    """The recommendation for one process from the findings of its row, both scopes.
+def permitted(findings: Sequence[Finding], unavailable: Mapping[Policy, str] | None = None) -> frozenset[Target]:
+    """What the model may prefer: nothing that is forbidden, and only pools that a rule knows how to fill."""
+    matched = [finding for finding in findings if finding.status is Status.MATCHED]
+    barred_by = _barriers(matched, unavailable or {})
+    proposed = {target_of(f.rule.proposes, f.rule.page) for f in matched if f.rule.proposes is not None}
+    pools: set[Target] = {target for target in ("pool", "gigantic") if target in proposed}
+    if Policy.HUGETLB in barred_by:
+        pools = set()
+    return frozenset(pools | ({"thp"} if Policy.THP not in barred_by else set()))
+
+
+def decide(
+    row: Row,
+    findings: Sequence[Finding],
+    unavailable: Mapping[Policy, str] | None = None,
+    expectation: Expectation | None = None,
+) -> Recommendation:
+    """The recommendation for one process from the findings of its row, both scopes, and the model's expectation.
 
     unavailable: policies that the host as a whole has no room for, and why; they count as forbidden.
     Proposals of matched rules are ordered by severity, then confidence; forbidden ones stay as alternatives.
     Without any, the answer is leave: surely if a rule forbade the rest, with low confidence if rules could
-    not tell.
+    not tell. Where model and rules meet is said in `gains`.
     """
     matched = [finding for finding in findings if finding.status is Status.MATCHED]
     unsure = [finding for finding in findings if finding.status is Status.CANNOT_TELL]
@@ -48,23 +81,27 @@ def decide(row: Row, findings: Sequence[Finding], unavailable: Mapping[Policy, s
     proposals = sorted((f for f in matched if f.rule.proposes is not None), key=_rank, reverse=True)
     allowed = [finding for finding in proposals if finding.rule.proposes not in barred_by]
     winner = allowed[0] if allowed else None
-    policy = winner.rule.proposes if winner is not None and winner.rule.proposes is not None else Policy.LEAVE
+    proposal = (winner.rule.proposes, winner.rule.page) if winner and winner.rule.proposes else (Policy.LEAVE, None)
+    choice = meet(proposal, winner, expectation, row)
+    policy = choice.policy
     doubts = [finding for finding in unsure if _is_doubt(finding, policy, winner)]
-    page = page_bytes(policy, winner.rule.page if winner is not None else None, row)
+    page = page_bytes(policy, choice.page, row)
     sized = pool_pages(row, page) if policy is Policy.HUGETLB else None
     about_shmem = winner is not None and winner.rule.id == SHMEM_RULE
+    gain = gain_from_now(expectation, target_of(policy, choice.page), row)
+    said = _said_by_model(choice, expectation, gain, proposal, row)
     return Recommendation(
         policy=policy.value,
         page_bytes=page,
         pages=sized.pages if sized is not None else None,
         pages_basis=sized.basis if sized is not None else None,
-        expected_gain=None,
+        expected_gain=gain,
         confidence=_confidence(winner, doubts, barred_by).name.lower(),
-        decided_by=DECIDED_BY_RULES,
-        override_reason=None,
+        decided_by=choice.by,
+        override_reason=choice.why,
         bloat_bytes=None if about_shmem else bloat_bytes(policy, row, sized),
-        reasons=_reasons(winner, matched, doubts),
-        alternatives=_alternatives(winner, policy, page, proposals, barred_by, row),
+        reasons=_merged(choice, said, _reasons(winner, matched, doubts)),
+        alternatives=_alternatives(winner, choice, page, proposals, barred_by, row, expectation),
         artefacts=[],
     )
 
@@ -116,6 +153,45 @@ def _confidence(winner: Finding | None, doubts: Sequence[Finding], barred_by: Ma
     return max((barrier.confidence for barrier in barred_by.values()), default=Confidence.MEDIUM)
 
 
+def _said_by_model(
+    choice: Choice,
+    expectation: Expectation | None,
+    gain: Gain | None,
+    proposal: tuple[Policy, PageSize | None],
+    row: Row,
+) -> list[Reason]:
+    """What the model says of this process, and whether it should be measured instead."""
+    if expectation is None:
+        return []
+    if expectation.abstains is not None:
+        return [_model_reason(Status.CANNOT_TELL, f"No gain can be predicted: {expectation.abstains}.", None, {})]
+    target = target_of(choice.policy, choice.page) or target_of(*proposal) or "thp"
+    about = gain or gain_from_now(expectation, target, row)
+    if about is None:
+        return []
+    message = f"From its measurements of other programs {expected(expectation, target)} than with base pages."
+    if present(row) != "base":
+        message += f" Against today's pages that is {in_percent(about)}."
+    at_stake = (row["anon_base_bytes"] or 0) + (row["shmem_base_bytes"] or 0) >= AT_STAKE_BYTES
+    remedy = None
+    if at_stake and is_worth_measuring(about, expectation.least_gain):
+        remedy = (
+            f"Measure it: `hugepage-advisor trial --pid {row['pid']} --metric-cmd COMMAND`, where COMMAND prints its "
+            "work so far, or `hugepage-advisor trial -- COMMAND` with the program itself."
+        )
+    evidence = {"median": about.median, "low": about.low, "high": about.high, "level": about.level}
+    return [_model_reason(Status.MATCHED, message, remedy, evidence)]
+
+
+def _model_reason(status: Status, message: str, remedy: str | None, evidence: dict[str, Any]) -> Reason:
+    return Reason(GAIN_MODEL, status.value, Severity.INFO.name.lower(), message, remedy, evidence, [MODEL_SOURCE])
+
+
+def _merged(choice: Choice, said: list[Reason], reasons: list[Reason]) -> list[Reason]:
+    """The deciding reason first: the model's where it decided, else the rules' with the model's right behind."""
+    return said + reasons if choice.by == "model" else reasons[:1] + said + reasons[1:]
+
+
 def _reasons(winner: Finding | None, matched: Sequence[Finding], doubts: Sequence[Finding]) -> list[Reason]:
     """The deciding reason, then what else matches by severity, then what could not be told."""
     deciding = [_reason(winner)] if winner is not None else [_nothing_proposed(doubts)]
@@ -158,11 +234,12 @@ def _nothing_proposed(doubts: Sequence[Finding]) -> Reason:
 
 def _alternatives(
     winner: Finding | None,
-    policy: Policy,
+    choice: Choice,
     page: int | None,
     proposals: Sequence[Finding],
     barred_by: Mapping[Policy, Barrier],
     row: Row,
+    expectation: Expectation | None,
 ) -> list[Alternative]:
     """Each other policy and page size that a rule proposed, once, and why it was not chosen."""
     found: dict[tuple[Policy, int | None], Alternative] = {}
@@ -171,9 +248,12 @@ def _alternatives(
         if proposed is None or proposed is Policy.LEAVE:
             continue
         size = page_bytes(proposed, finding.rule.page, row)
-        if (proposed, size) == (policy, page) or (proposed, size) in found:
+        if (proposed, size) == (choice.policy, page) or (proposed, size) in found:
             continue
-        found[proposed, size] = Alternative(proposed.value, size, None, _why_not(finding, winner, barred_by))
+        gain = gain_from_now(expectation, target_of(proposed, finding.rule.page), row)
+        overruled = choice.why if choice.by == "model" and proposed not in barred_by else None
+        why_not = overruled or _why_not(finding, winner, barred_by)
+        found[proposed, size] = Alternative(proposed.value, size, gain, why_not)
     return list(found.values())
 
 

@@ -44,12 +44,14 @@ def build_report(
     redact: bool,
     kind: SourceKind | None = None,
     timeline: Timeline | None = None,
+    without_model: str | None = "no model took part",
 ) -> Report:
     """The report on the last sample of a profile.
 
     frame: its feature table; advice: one for each row, in the order of the rows; why: reasons against huge pages by
     (pid, start_ticks). now: aware; redact: secrets out of command lines. kind: where the profile is from; by default
     its header's own word, "profile" is for one that was saved. timeline: the folded profile where the caller has it.
+    without_model: why no gain is predicted, None where a model was asked.
     """
     timeline = timeline or fold_samples(profile)
     skipped = list(profile.samples[-1].skipped) if profile.samples else []
@@ -65,7 +67,9 @@ def build_report(
         plan=_plan(plan, processes),
         processes=processes,
         totals=build_totals(processes),
-        limitations=find_limitations(Observation(profile, timeline, host, findings, processes, skipped)),
+        limitations=find_limitations(
+            Observation(profile, timeline, host, findings, processes, skipped, without_model)
+        ),
         skipped=_skipped(skipped),
     )
 

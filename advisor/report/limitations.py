@@ -27,7 +27,7 @@ FILES_WITH_WALK = ("exe",)
 
 
 class Observation(NamedTuple):
-    """What the checks look at."""
+    """What the checks look at. without_model: why no model took part, None where one did."""
 
     profile: Profile
     timeline: Timeline
@@ -35,6 +35,7 @@ class Observation(NamedTuple):
     findings: Sequence[Finding]
     processes: Sequence[ProcessEntry]
     skipped: Sequence[Skipped]
+    without_model: str | None
 
 
 Check = Callable[[Observation], Iterator[Limitation]]
@@ -148,11 +149,13 @@ def _depth(seen: Observation) -> Iterator[Limitation]:
     yield Limitation(
         "no-walk-counters",
         "Page walks are not counted: what huge pages are worth is judged by memory size, TLB reach and CPU use.",
-        "Measure the program itself under both settings, several times in turn.",
+        "Measure the program itself: `hugepage-advisor trial`.",
     )
-    if all(process.recommendation.expected_gain is None for process in seen.processes):
+    if seen.without_model is not None:
         yield Limitation(
-            "no-model", "No gain is predicted: no model took part, so advice rests on rules alone.", None
+            "no-model",
+            f"No gain is predicted: {seen.without_model}, so advice rests on rules alone.",
+            "Train a model: `hugepage-advisor model train`.",
         )
 
 

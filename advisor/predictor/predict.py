@@ -1,0 +1,171 @@
+"""Gains with intervals for every row of a feature table, all rows at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from advisor.predictor.facts import OUTPUTS, Calibration, ModelFacts, Output
+from advisor.predictor.inputs import INPUTS, Input, input_frame
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Matrix = NDArray[np.float64]
+
+ROWS_AT_ONCE = 4096
+"""Rows whose distances to all known programs are held at the same time: about 20 MiB."""
+
+NAMED_INPUTS = 3
+"""How many inputs a reason for abstaining names at most: those that lie farthest outside."""
+
+NOTABLE_SHARE = 0.15
+"""Share of the squared distance from which an input is named. Source: own choice."""
+
+SUM_OF: Mapping[str, tuple[Output, Output]] = {"gigantic": ("pool", "further")}
+"""Outputs that no forest answers for alone: the log ratios of these two add up."""
+
+
+class Predictor:
+    """The model, ready to be asked. forests: scikit-learn regressors by name; reference: known programs as rows of
+    `facts.domain.columns`, standardised, NaN = unknown."""
+
+    def __init__(self, facts: ModelFacts, forests: Mapping[str, Any], reference: Matrix) -> None:
+        self.facts = facts
+        self.forests = forests
+        self.reference = reference
+        by_name = {one.name: one for one in INPUTS}
+        self.inputs: tuple[Input, ...] = tuple(by_name[name] for name in facts.inputs)
+
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """What it answers; an output that too few measurements speak of is missing."""
+        return tuple(output for output in OUTPUTS if output in self.facts.calibrations)
+
+    def predict(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """One row for each row of the feature table, in order.
+
+        For each output O of `OUTPUTS`: `O_gain`, `O_gain_low`, `O_gain_high` (0.12 = 12 % less time for the same
+        work), null where it abstains or the model has no such output; `abstained`: why, null where it answers.
+        """
+        inputs = self.inputs_of(frame)
+        reasons = self._abstentions(inputs)
+        return gain_frame(self.log_ratios(as_matrix(inputs)), reasons)
+
+    def inputs_of(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """What the forests see of each row of the feature table."""
+        return input_frame(frame, self.inputs)
+
+    def log_ratios(self, matrix: Matrix) -> dict[str, Matrix]:
+        """By output: median, low and high of ln(time before / time after), one row each, abstentions not regarded."""
+        apart = {output: self._spread_answer(output, matrix) for output in self.facts.heads}
+        for output, parts in SUM_OF.items():
+            if set(parts) <= set(apart):
+                apart[output] = added(apart, parts)
+        return with_intervals(apart, self.facts.calibrations)
+
+    def _spread_answer(self, output: str, matrix: Matrix) -> tuple[Matrix, Matrix]:
+        head = self.facts.heads[output]
+        return forest_answer(self.forests[head.forest], marked(matrix, head.mark))
+
+    def _abstentions(self, inputs: pl.DataFrame) -> list[str | None]:
+        domain = self.facts.domain
+        needed = [name for name in domain.columns if name not in domain.may_be_unknown]
+        unknown = inputs.select(pl.col(name).is_null() for name in needed).to_numpy()
+        standard = (as_matrix(inputs.select(domain.columns)) - np.array(domain.centre)) / np.array(domain.spread)
+        distance, offset = nearest(standard, self.reference)
+        reasons: list[str | None] = [None] * len(standard)
+        for row in np.flatnonzero(unknown.any(axis=1)):
+            names = [name for name, missing in zip(needed, unknown[row], strict=True) if missing]
+            reasons[row] = f"unknown for this process: {', '.join(names)}"
+        for row in np.flatnonzero((distance > domain.farthest) & ~unknown.any(axis=1)):
+            reasons[row] = f"unlike every program measured so far, in {', '.join(self._farthest(offset[row]))}"
+        return reasons
+
+    def _farthest(self, offset: Matrix) -> Iterable[str]:
+        squares = np.nan_to_num(offset) ** 2
+        order = np.argsort(-squares, kind="stable")[:NAMED_INPUTS]
+        notable = [index for index in order if squares[index] >= NOTABLE_SHARE * squares.sum()]
+        return [self.facts.domain.columns[index] for index in notable or order[:1]]
+
+
+def with_intervals(
+    apart: Mapping[str, tuple[Matrix, Matrix]], calibrations: Mapping[str, Calibration]
+) -> dict[str, Matrix]:
+    """Median, low and high by output, from mean and spread; an output without calibration is left out."""
+    return {
+        output: np.column_stack([median, median + calibration.low * scale, median + calibration.high * scale])
+        for output, calibration in calibrations.items()
+        if output in apart
+        for median, spread in [apart[output]]
+        for scale in [calibration.floor + spread]
+    }
+
+
+def gain_frame(answers: Mapping[str, Matrix], abstained: Sequence[str | None]) -> pl.DataFrame:
+    """The columns of `Predictor.predict` from log ratios; null where it abstains or there is no such answer."""
+    reasons = pl.Series("abstained", abstained, pl.String)
+    silent = reasons.is_not_null().to_numpy()
+    columns: dict[str, pl.Series] = {}
+    for output in OUTPUTS:
+        for part, name in enumerate(("_gain", "_gain_low", "_gain_high")):
+            gains = gain_of(answers[output][:, part]) if output in answers else np.full(len(silent), np.nan)
+            columns[output + name] = pl.Series(np.where(silent, np.nan, gains), dtype=pl.Float64).fill_nan(None)
+    return pl.DataFrame(columns).with_columns(reasons)
+
+
+def gain_of(log_ratio: Matrix) -> Matrix:
+    """Share of time saved for the same work: 0.12 is 12 % less."""
+    result: Matrix = -np.expm1(-log_ratio)
+    return result
+
+
+def as_matrix(inputs: pl.DataFrame) -> Matrix:
+    """Rows as float64, null = NaN."""
+    return inputs.select(pl.all().cast(pl.Float64).fill_null(np.nan)).to_numpy().reshape(inputs.height, inputs.width)
+
+
+def marked(matrix: Matrix, mark: float | None) -> Matrix:
+    """The matrix, with the mark as its last column where there is one."""
+    return matrix if mark is None else np.column_stack([matrix, np.full(len(matrix), mark)])
+
+
+def forest_answer(forest: Any, matrix: Matrix) -> tuple[Matrix, Matrix]:
+    """Mean and standard deviation over the trees, by row."""
+    if not len(matrix):
+        return np.empty(0), np.empty(0)
+    single = matrix.astype(np.float32)
+    # Trees lie side by side in memory, so that each row is summed alike whatever other rows there are.
+    trees = np.stack([tree.tree_.predict(single).ravel() for tree in forest.estimators_], axis=1)
+    return trees.mean(axis=1), trees.std(axis=1)
+
+
+def added(apart: Mapping[str, tuple[Matrix, Matrix]], outputs: Iterable[str]) -> tuple[Matrix, Matrix]:
+    """Mean and spread of a sum of outputs, whose spreads add up as if independent."""
+    parts = [apart[output] for output in outputs]
+    mean: Matrix = np.sum([part[0] for part in parts], axis=0)
+    return mean, np.sqrt(np.sum([part[1] ** 2 for part in parts], axis=0))
+
+
+def nearest(rows: Matrix, reference: Matrix) -> tuple[Matrix, Matrix]:
+    """Distance to the nearest reference row and the offset from it, by row.
+
+    Root mean square over the columns that both know; a pair that shares none is infinitely far.
+    """
+    distance, offset = np.full(len(rows), np.inf), np.full(rows.shape, np.nan)
+    for begin in range(0, len(rows), ROWS_AT_ONCE):
+        block = rows[begin : begin + ROWS_AT_ONCE]
+        squares, shared = np.zeros((len(block), len(reference))), np.zeros((len(block), len(reference)))
+        for column in range(rows.shape[1]):
+            difference = block[:, column, None] - reference[None, :, column]
+            known = ~np.isnan(difference)
+            squares += np.where(known, difference, 0.0) ** 2
+            shared += known
+        mean = np.sqrt(np.divide(squares, shared, out=np.full(squares.shape, np.inf), where=shared > 0))
+        best = mean.argmin(axis=1)
+        distance[begin : begin + len(block)] = mean[np.arange(len(block)), best]
+        offset[begin : begin + len(block)] = block - reference[best]
+    return distance, offset

@@ -1,0 +1,267 @@
+"""From rows to a model: forests, the intervals that hold outside of the families seen, and where it must abstain.
+
+Everything that is not learnt by a forest itself (interval widths, thresholds, the limit of the domain) is learnt on
+predictions for families that the forest had not seen. Single-threaded, seeded and in canonical order: the same data
+give the same model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from advisor.predictor.facts import LEVEL, OUTPUTS, Calibration, Domain, Head, Output
+from advisor.predictor.inputs import Group, Input, input_frame, inputs_of
+from advisor.predictor.predict import SUM_OF, added, as_matrix, forest_answer, marked, nearest
+from advisor.training.rows import Table
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Matrix = NDArray[np.float64]
+
+TREES = 60
+"""Trees of one forest. Source: own choice. Reason: more change predictions by less than a tenth of the interval, and
+a fleet is scored at some hundred thousand rows a second."""
+
+LEAST_LEAF = 3
+"""Rows of a leaf at least. Reason: a configuration has about that many rows, one a state."""
+
+INPUTS_TRIED = 0.5
+"""Share of the inputs that each split looks at."""
+
+SEED = 0
+
+TAU = 0.05
+"""Spread of gains among programs that look alike, log ratio. An effect's weight is 1 / (TAU^2 + error^2): a noisy
+measurement counts less, a precise one not boundlessly more."""
+
+LARGEST_LEARNT = 0.7
+"""Log ratio, a factor of two, at which a gain is cut for learning. Reason: one program that is five times as fast
+(fork of large memory) would pull the answers for all that look a little like it; what is advised does not change
+beyond. Intervals and scores are of the gains as measured."""
+
+FLOOR = 0.02
+"""Least scale of an interval, log ratio: where all trees agree, measurements still differ by about this."""
+
+FOLDS = 8
+"""Groups of families that predictions for unseen families are made with."""
+
+FEWEST_CONFIGURATIONS = 10
+"""Configurations below which an output is not learnt: no interval could be calibrated on so few."""
+
+FARTHEST_QUANTILE = 0.975
+"""Of the distances between each known program and the nearest of another family, what still counts as known."""
+
+LEAST_SPREAD = 0.05
+"""Least spread of an input for measuring distance, in its own unit: one that hardly varies must not decide alone."""
+
+Layout = Literal["separate", "joint"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is learnt from and how. layout joint: one forest answers for THP and pool, told which by a column."""
+
+    groups: tuple[Group, ...] = ("passive",)
+    layout: Layout = "separate"
+
+    @property
+    def inputs(self) -> tuple[Input, ...]:
+        return inputs_of(self.groups)
+
+
+@dataclass(frozen=True)
+class Forests:
+    """heads: which forest answers for an output. forests: scikit-learn regressors by name."""
+
+    heads: Mapping[str, Head]
+    forests: Mapping[str, Any]
+
+    def answers(self, matrix: Matrix) -> dict[str, tuple[Matrix, Matrix]]:
+        """By output, sums included: mean over the trees and how far they stand apart."""
+        apart = {
+            output: forest_answer(self.forests[head.forest], marked(matrix, head.mark))
+            for output, head in self.heads.items()
+        }
+        sums = {output: added(apart, parts) for output, parts in SUM_OF.items() if set(parts) <= set(apart)}
+        return {**apart, **sums}
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """Predictions for each row by a forest that had not seen its family: mean and spread by output."""
+
+    answers: Mapping[str, tuple[Matrix, Matrix]]
+
+
+def matrix_of(table: Table, settings: Settings) -> Matrix:
+    """Inputs of every row, NaN = unknown."""
+    return as_matrix(input_frame(table.frame, settings.inputs))
+
+
+def target_of(table: Table, output: str) -> tuple[Matrix, Matrix]:
+    """Log ratio (NaN where not measured) and weight, by row.
+
+    A configuration weighs the same however many states it was watched in, and a family grows in weight only with the
+    square root of its configurations.
+    """
+    effects = table.effects(output)
+    values = np.array([np.nan if effect is None else effect.log_ratio for effect in effects])
+    errors = np.array([np.inf if effect is None else effect.error for effect in effects])
+    return values, shares(table) / (TAU**2 + errors**2)
+
+
+def shares(table: Table) -> Matrix:
+    """What each row counts among its configuration's and family's, so that neither counts for its number of rows."""
+    rows: dict[str, int] = {}
+    members: dict[str, set[str]] = {}
+    for example in table.examples:
+        rows[example.configuration] = rows.get(example.configuration, 0) + 1
+        members.setdefault(example.family, set()).add(example.configuration)
+    return np.array(
+        [1.0 / rows[one.configuration] / len(members[one.family]) ** 0.5 for one in table.examples], dtype=np.float64
+    )
+
+
+def learnable(table: Table) -> list[Output]:
+    """Outputs of which enough configurations were measured."""
+    return [
+        output
+        for output in OUTPUTS
+        if len({one.configuration for one in table.examples if output in one.measured.effects})
+        >= FEWEST_CONFIGURATIONS
+    ]
+
+
+def fit_forests(table: Table, settings: Settings) -> Forests:
+    """One forest for each output that stands alone, or one for THP and pool together."""
+    matrix, outputs = matrix_of(table, settings), [one for one in learnable(table) if one not in SUM_OF]
+    together: list[tuple[Output, float]] = [("thp", 0.0), ("pool", 1.0)]
+    heads: dict[str, Head] = {}
+    forests: dict[str, Any] = {}
+    if settings.layout == "joint" and {"thp", "pool"} <= set(outputs):
+        parts = [(marked(matrix, mark), *target_of(table, output)) for output, mark in together]
+        forests["two-m"] = _forest(settings, *(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+        heads |= {output: Head("two-m", mark) for output, mark in together}
+        outputs = [one for one in outputs if one not in heads]
+    for output in outputs:
+        forests[output] = _forest(settings, matrix, *target_of(table, output))
+        heads[output] = Head(output)
+    return Forests(heads, forests)
+
+
+def _forest(settings: Settings, matrix: Matrix, values: Matrix, weights: Matrix) -> Any:
+    from sklearn.ensemble import ExtraTreesRegressor
+
+    forest = ExtraTreesRegressor(
+        n_estimators=TREES,
+        min_samples_leaf=LEAST_LEAF,
+        max_features=INPUTS_TRIED,
+        random_state=SEED,
+        n_jobs=1,
+    )
+    known = ~np.isnan(values)
+    learnt = np.clip(values[known], -LARGEST_LEARNT, LARGEST_LEARNT)
+    matrix, values, weights = _with_unprobed(settings, matrix[known], learnt, weights[known])
+    return forest.fit(matrix, values, sample_weight=weights / weights.mean())
+
+
+def _with_unprobed(settings: Settings, *rows: Matrix) -> tuple[Matrix, Matrix, Matrix]:
+    """The rows, and where probes are among the inputs each row once more without them: on most hosts nobody asked for
+    a probe, and the forest must know what to say then."""
+    matrix, values, weights = rows
+    probed = [place for place, one in enumerate(settings.inputs) if one.group != "passive"]
+    if not probed:
+        return matrix, values, weights
+    bare = matrix.copy()
+    bare[:, probed] = np.nan
+    return np.concatenate([matrix, bare]), np.tile(values, 2), np.tile(weights, 2)
+
+
+def folds(families: Sequence[str], sizes: Mapping[str, int], count: int = FOLDS) -> list[list[str]]:
+    """Families in groups of about equal numbers of rows, always the same for the same families."""
+    groups: list[list[str]] = [[] for _ in range(min(count, len(families)))]
+    filled = [0] * len(groups)
+    for family in sorted(families, key=lambda name: (-sizes[name], name)):
+        least = filled.index(min(filled))
+        groups[least].append(family)
+        filled[least] += sizes[family]
+    return groups
+
+
+def splits(table: Table, count: int = FOLDS) -> Iterator[tuple[Table, Table, list[bool]]]:
+    """(rows to learn from, rows held out, which are held out) for each group of families."""
+    sizes: dict[str, int] = {}
+    for example in table.examples:
+        sizes[example.family] = sizes.get(example.family, 0) + 1
+    for group in folds(table.families, sizes, count):
+        held = [example.family in group for example in table.examples]
+        yield table.where([not one for one in held]), table.where(held), held
+
+
+def predict_unseen(table: Table, settings: Settings, count: int = FOLDS) -> Unseen:
+    """Each row predicted without its family. Outputs that no group could learn are absent."""
+    found: dict[str, tuple[Matrix, Matrix]] = {}
+    for rest, held_out, held in splits(table, count):
+        for output, answer in fit_forests(rest, settings).answers(matrix_of(held_out, settings)).items():
+            columns = found.setdefault(output, (np.full(len(table), np.nan), np.full(len(table), np.nan)))
+            for column, values in zip(columns, answer, strict=True):
+                column[held] = values
+    return Unseen(found)
+
+
+def calibrate(table: Table, unseen: Unseen, level: float = LEVEL) -> dict[str, Calibration]:
+    """Interval widths by output: the quantile of scaled errors on unseen families (split conformal over groups).
+
+    Rows weigh as in learning, so that what was measured vaguely does not widen what is stated of everything else; the
+    quantile is taken at level x (n + 1) / n for n configurations.
+    """
+    found: dict[str, Calibration] = {}
+    for output in learnable(table):
+        if output not in unseen.answers:
+            continue
+        mean, spread = unseen.answers[output]
+        values, weights = target_of(table, output)
+        known = ~np.isnan(values) & ~np.isnan(mean)
+        configurations = {one.configuration for one, is_known in zip(table.examples, known, strict=True) if is_known}
+        if len(configurations) < FEWEST_CONFIGURATIONS:
+            continue
+        scaled = np.abs(values - mean)[known] / (FLOOR + spread[known])
+        wanted = min(level * (len(configurations) + 1) / len(configurations), 1.0)
+        width = weighted_quantile(scaled, weights[known], wanted)
+        found[output] = Calibration(-width, width, FLOOR, len(configurations))
+    return found
+
+
+def weighted_quantile(values: Matrix, weights: Matrix, level: float) -> float:
+    """The smallest value that at least `level` of the weight lies at or below."""
+    order = np.argsort(values, kind="stable")
+    reached = np.cumsum(weights[order]) / weights.sum()
+    place = int(np.searchsorted(reached, level - ROUNDING))
+    return float(values[order][min(place, len(values) - 1)])
+
+
+ROUNDING = 1e-12
+"""What sums of weights may fall short of 1 by."""
+
+
+def domain_of(table: Table, settings: Settings) -> tuple[Domain, Matrix]:
+    """Where programs were seen, and each of them standardised. Distance regards passive inputs but coverage, which is
+    the state and no trait of the program."""
+    columns = [one for one in settings.inputs if one.group == "passive" and one.name != "coverage"]
+    matrix = as_matrix(input_frame(table.frame, tuple(columns)))
+    centre = np.nanmedian(matrix, axis=0)
+    spread = np.maximum(np.nanstd(matrix, axis=0), LEAST_SPREAD)
+    standard = (matrix - centre) / spread
+    family = np.array([example.family for example in table.examples])
+    distances = np.concatenate(
+        [nearest(standard[family == name], standard[family != name])[0] for name in table.families]
+    )
+    farthest = float(np.quantile(distances[np.isfinite(distances)], FARTHEST_QUANTILE))
+    unknown = [one.name for one, column in zip(columns, matrix.T, strict=True) if np.isnan(column).any()]
+    domain = Domain([one.name for one in columns], centre.tolist(), spread.tolist(), farthest, unknown)
+    return domain, standard
