@@ -1,7 +1,7 @@
 """Documentation that is generated from the program: `python -m tests.generate_docs [--check]`.
 
-Writes docs/rules.md, docs/features.md and the output shown in README.md; with --check it only compares and exits
-with 1 where something is out of date.
+Writes docs/rules.md, docs/features.md, docs/measurements.md and the output shown in README.md; with --check it only
+compares and exits with 1 where something is out of date.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from pathlib import Path
 
 from advisor.features import FEATURES
 from advisor.rules import RULES, explain_rule
+from advisor.training.dataset import read_all
+from advisor.training.reference import reference_page
 
 ROOT = Path(__file__).resolve().parents[1]
 SHOWN_PROFILE = "sample_profiles/postgres-huge-pages-off.jsonl.zst"
@@ -46,6 +48,11 @@ def features_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def measurements_page() -> str:
+    """What was measured, from the data sets beside the model."""
+    return reference_page(list(read_all(sorted((ROOT / "models").glob("measurements*.jsonl.zst")))), GENERATED)
+
+
 def readme(text: str) -> str:
     """README.md with the first lines of a real report in its output block."""
     command = [sys.executable, "-m", "advisor", "report", SHOWN_PROFILE]
@@ -59,6 +66,7 @@ def main() -> int:
     pages = {
         ROOT / "docs/rules.md": rules_page(),
         ROOT / "docs/features.md": features_page(),
+        ROOT / "docs/measurements.md": measurements_page(),
         ROOT / "README.md": readme((ROOT / "README.md").read_text()),
     }
     stale = [path for path, text in pages.items() if not path.exists() or path.read_text() != text]
