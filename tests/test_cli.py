@@ -9,10 +9,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
+from advisor.advise import NO_MODEL
+from advisor.cli import report as report_command
 from advisor.cli.main import cli
+from advisor.collect.probes import PROBES
+from advisor.predictor import ModelError
 from tests.fake_proc import FakeProc
+from tests.programs import planted
 
 
 def run(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
@@ -97,6 +103,58 @@ def test_what_goes_wrong_is_one_clear_line_and_a_code(arguments: list[str], code
     assert says in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--probe", "density"], "name it with --pid"),
+        (["--pid", "1", "--probe", "heat"], "no probe is called 'heat'; there are referenced, density, soft-dirty"),
+        (["--pid", "1", "--probe", ""], "no probe is called ''"),
+        (["--pid", "1", "--probe", "density,"], "no probe is called ''"),
+        (["saved.jsonl", "--pid", "1", "--probe", "density"], "disturbs a running process"),
+    ],
+)
+def test_a_probe_is_of_a_running_process_that_is_named(arguments: list[str], words: str) -> None:
+    with pytest.raises(click.UsageError, match=words):
+        cli.main(["report", *arguments], standalone_mode=False)
+
+
+def test_a_live_process_is_probed_and_the_cost_is_said_before() -> None:
+    with planted("tiny", 8) as process:
+        done = run(
+            "report", "--pid", str(process.pid), "--duration", "0.1", "--probe", "density, referenced", "--json"
+        )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines()[:2] == [f"probe {name}: {PROBES[name]}" for name in ("referenced", "density")]
+    report = json.loads(done.stdout)
+    assert report["source"]["samples"] == 2, "a probe is no further sample, whose rates would be of a moment"
+    (entry,) = report["processes"]
+    probes = entry["probes"]
+    assert {*probes["costs"], *probes["problems"]} == {"referenced", "density"}
+    if "referenced" in probes["costs"]:
+        assert probes["costs"]["referenced"]["lock_s"] > 0
+        assert 0 <= probes["features"]["probe_touched_share_256ms"] <= 1
+
+
+def test_a_captured_tree_cannot_be_probed_and_says_so(tree: list[str]) -> None:
+    done = run(*tree, "report", "--pid", "10", "--probe", "density")
+    assert done.returncode == 0, done.stderr
+    assert "probe density: could not run, captured-tree" in done.stdout
+
+
+def test_without_a_usable_model_the_report_goes_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken() -> None:
+        raise ModelError("gain.skops: other features")
+
+    monkeypatch.setattr(report_command, "load_predictor", broken)
+    assert report_command.model_for_advice() == (None, "the model cannot be used")
+    assert "gain.skops: other features; going on with rules alone" in capsys.readouterr().err
+    monkeypatch.setattr(report_command, "load_predictor", lambda: None)
+    assert report_command.model_for_advice() == (None, NO_MODEL)
+    assert capsys.readouterr().err == ""
 
 
 def test_a_reader_that_goes_away_is_met_with_silence() -> None:

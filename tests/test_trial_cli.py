@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from advisor.cli import trial as command
 from advisor.cli.main import cli
 from advisor.cli.size import size_bytes
-from advisor.cli.trial_changes import settings_needed
+from advisor.cli.trial_changes import effects_on_others, settings_needed
 from advisor.cli.trial_redact import redact_trial
 from advisor.procfs.fs import KernelFs
 from advisor.render.trial_json import render_trial_json
@@ -50,6 +50,8 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         (["--pid", "5", "--", "true"], "either --pid or a command"),
         (["--pid", "5", "--rounds", "3"], "--rounds goes with a command"),
         (["--steps", "50", "--", "true"], "--steps goes with --pid"),
+        (["--windows", "9", "--", "true"], "--windows goes with --pid"),
+        (["--pid", "5", "--windows", "3"], "not in the range"),
         (["--metric", "x", "--", "true"], "needs --higher-is-better or --lower-is-better"),
         (["--metric", "(", "--lower-is-better", "--", "true"], "no regular expression"),
         (["--metric", "x", "--cpu", "--higher-is-better", "--", "true"], "exclude each other"),
@@ -107,6 +109,8 @@ def test_needed_settings_are_named_with_their_values(tmp_path: Path) -> None:
     assert mode == "/sys/kernel/mm/transparent_hugepage/enabled: madvise -> always (for thp)"
     assert grown == "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages: 10 -> 16 (for pool-2M)"
     assert settings_needed(ways[3:], fs, 8 * MIB) == []
+    assert [line.split()[0] for line in effects_on_others(ways)] == ["While", "Memory"]
+    assert list(effects_on_others([ways[0], ways[2], ways[4]])) == []
     assert "until as much is free" in settings_needed(ways[3:], fs, None)[0]
 
 
@@ -143,6 +147,29 @@ def test_on_a_terminal_it_is_asked(never_host: KernelFs, monkeypatch: pytest.Mon
     for answer in (True, False):
         monkeypatch.setattr(click, "confirm", lambda *_, answer=answer, **__: answer)
         assert command.ask(asking("base,thp"), never_host) is answer
+
+
+def test_with_yes_it_is_said_and_not_asked(never_host: KernelFs, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.ask(dataclasses.replace(asking("base,thp"), assume_yes=True), never_host)
+    shown = capsys.readouterr().err
+    assert "are changed, and put back" in shown and "never -> always (for thp)" in shown
+    assert "every process gets huge pages" in shown and "--yes" not in shown
+    assert command.ask(dataclasses.replace(asking("base"), assume_yes=True), never_host)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_container_with_fixed_settings_is_told_so(
+    never_host: KernelFs, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("advisor.trial.ways._is_read_only", lambda _: True)
+    assert not command.ask(dataclasses.replace(asking("base,thp"), assume_yes=True), never_host)
+    assert "/sys is read-only here" in capsys.readouterr().err
+
+
+def test_an_output_that_cannot_be_written_is_told_of_before_anything_runs(tmp_path: Path) -> None:
+    done = run("-o", str(tmp_path / "none/trial.json"), "--", "touch", str(tmp_path / "ran"))
+    assert done.returncode == 1 and "cannot be written" in done.stderr
+    assert not (tmp_path / "ran").exists()
 
 
 def test_who_is_not_root_is_told_so(

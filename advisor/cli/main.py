@@ -77,7 +77,7 @@ def report(
     """Watch this host for a moment, or take a saved PROFILE, and say what should change and why."""
     from advisor.cli import report as command
 
-    wanted = command.probes_of(probes, pids, profile) if probes else ()
+    wanted = command.probes_of(probes, pids, profile) if probes is not None else ()
     request = command.Request(roots, pids, duration, interval, format_name or "text", not no_redact, wanted)
     command.run(request, profile, output, width=_text_width(to_terminal=output is None and sys.stdout.isatty()))
 
@@ -140,6 +140,13 @@ def record(
     metavar="S",
     help="With --pid: seconds of one measurement.",
 )
+@click.option(
+    "--windows",
+    type=click.IntRange(4, 1000),
+    default=8,
+    show_default=True,
+    help="With --pid: measurements at each dose, at least 4.",
+)
 @click.option("--yes", "assume_yes", is_flag=True, help="Change settings of the host without asking.")
 @click.option("--json", "as_json", is_flag=True, help="Everything that was run, seen and concluded.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write here, not to stdout.")
@@ -148,13 +155,72 @@ def record(
 def trial(context: click.Context, /, command: tuple[str, ...], output: Path | None, **given: Any) -> int:
     """Measure what each page policy gives: run COMMAND in turns under each, or collapse memory of a live process.
 
-    Settings of the host are changed only with --yes (or when you say so), and put back at the end, on Ctrl-C, and
-    by the next command after a kill.
+    COMMAND gets no input and no terminal; one that does not end by itself needs --timeout, or is better tried with
+    --pid. Settings of the host are changed only with --yes (or when you say so), and put back at the end, on Ctrl-C,
+    and by the next command after a kill.
     """
     from advisor.cli import trial_options as options
 
     width = _text_width(to_terminal=output is None and sys.stdout.isatty())
     return options.dispatch(context, command, given, output, width=width)
+
+
+@cli.group()
+def model() -> None:
+    """Train the model that predicts gains from measurements, see how good it is, or what it holds."""
+
+
+DATA = click.option(
+    "--data",
+    "data",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="FILE",
+    help="A data set of measurements (repeatable).  [default: those beside the shipped model]",
+)
+
+
+@model.command("train")
+@DATA
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Write the model there.  [default: in place of the shipped one]",
+)
+def train(data: tuple[Path, ...], output: Path | None) -> None:
+    """Learn the model from data sets; the same data give the same model."""
+    from advisor.cli import model as command
+
+    command.train(data, output)
+
+
+@model.command("evaluate")
+@DATA
+@click.option("--card", type=click.Path(path_type=Path), metavar="FILE", help="Write the model card, too.")
+@click.option("--chart", type=click.Path(path_type=Path), metavar="FILE", help="Write the chart as SVG, too.")
+@click.option(
+    "--folds",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Groups of families that are held out together; quicker.  [default: each family by itself]",
+)
+def evaluate(data: tuple[Path, ...], card: Path | None, chart: Path | None, folds: int) -> None:
+    """Print how good advice is on families of programs that the model has not seen, beside simple habits."""
+    from advisor.cli import model as command
+
+    command.evaluate(data, card, chart, folds)
+
+
+@model.command("show")
+@click.argument("folder", required=False, type=click.Path(path_type=Path, file_okay=False))
+def show(folder: Path | None) -> None:
+    """What the model in FOLDER, or else the shipped one, says of itself."""
+    from advisor.cli import model as command
+
+    command.show(folder)
 
 
 @cli.command()

@@ -130,7 +130,7 @@ def _summary(facts: ModelFacts) -> list[str]:
     for output, calibration in facts.calibrations.items():
         lines.append(
             f"{output:<12} measured on {calibration.rows} configurations, {facts.level:.0%} interval: median "
-            f"+- {calibration.high:.2f} x ({calibration.floor:g} + spread of the trees)"
+            f"{calibration.low:+.2f} to {calibration.high:+.2f} x ({calibration.floor:g} + spread of the trees)"
         )
     return [
         *lines,

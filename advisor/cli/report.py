@@ -15,7 +15,7 @@ from advisor.cli.errors import CommandError, ExitCode
 from advisor.cli.output import write_output
 from advisor.collect.probes import PROBES, UnknownProbeError, check_names
 from advisor.collect.sampler import Sampler, SamplerOptions
-from advisor.collect.session import iterate_samples, make_header, probed_tick
+from advisor.collect.session import iterate_samples, make_header, with_probes
 from advisor.predictor import ModelError, Predictor, load_predictor
 from advisor.procfs.fs import KernelFs
 from advisor.profile.codec import ProfileError, load_profile
@@ -76,7 +76,7 @@ def observe_host(request: Request) -> Profile:
     sampler = Sampler(fs, options)
     samples = list(iterate_samples(sampler, request.duration_s, threading.Event()))
     if request.probes:
-        samples.append(probed_tick(sampler, request.probes, request.pids))
+        samples[-1] = with_probes(sampler, samples[-1], request.probes, request.pids)
     if not any(sample.processes or sample.host.meminfo for sample in samples):
         raise CommandError(
             f"{fs.procfs}: neither a process nor meminfo can be read; is this a /proc?", ExitCode.UNUSABLE

@@ -64,7 +64,8 @@ def run(request: CommandRequest, output: Path | None, *, width: int) -> int:
         raise click.UsageError("a trial runs on this host: it cannot be made in a captured tree")
     if shutil.which(request.command[0]) is None:
         raise CommandError(f"{request.command[0]}: no such program, or it may not be executed", ExitCode.TARGET)
-    may_change = request.assume_yes or ask(request, fs)
+    _check_output(output)
+    may_change = ask(request, fs)
     line = ProgressLine()
     try:
         with Journal() as journal:
@@ -85,6 +86,12 @@ def run(request: CommandRequest, output: Path | None, *, width: int) -> int:
         trial, repeat = redact_trial(trial), redact_command_line(repeat)
     write_output(render(trial, request, repeat, width), output)
     return ExitCode.INTERRUPTED if trial.interrupted else ExitCode.DONE
+
+
+def _check_output(output: Path | None) -> None:
+    """A trial takes long: that its result cannot be written is said before. Raises CommandError."""
+    if output is not None and not os.access(output.parent, os.W_OK | os.X_OK):
+        raise CommandError(f"{output}: cannot be written: {output.parent} is no folder to write in", ExitCode.FAILED)
 
 
 def _trial_request(request: CommandRequest, fs: KernelFs, may_change: bool) -> TrialRequest:
@@ -163,25 +170,35 @@ def _custom(request: CommandRequest, policies: Sequence[Policy]) -> Mapping[str,
 
 
 def ask(request: CommandRequest, fs: KernelFs) -> bool:
-    """Says which settings would have to change, and asks where there is somebody to ask. False leaves them alone."""
-    from advisor.cli.trial_changes import settings_needed
+    """Says which settings have to change and who feels it; asks where that is open and there is somebody to ask.
+
+    False leaves them alone. Raises UsageError.
+    """
+    from advisor.cli.trial_changes import effects_on_others, settings_needed
     from advisor.trial.ways import host_facts, ways_for
 
     asked = _trial_request(request, fs, may_change=False)
-    facts = dataclasses.replace(host_facts(fs, may_change=True), root=True)
+    facts = host_facts(fs, may_change=True)
+    could = dataclasses.replace(facts, root=True)
     try:
-        ways = ways_for(asked.command, asked.environment, asked.policies, facts, asked.custom, own_way=asked.own_way)
+        ways = ways_for(asked.command, asked.environment, asked.policies, could, asked.custom, own_way=asked.own_way)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     needed = settings_needed(ways, fs, request.pool_bytes)
     if not needed:
+        return request.assume_yes
+    if not facts.root:
+        why = "only root can try those" if os.geteuid() else "/sys is read-only here, so those cannot be tried"
+        click.echo(f"Some policies need other settings of this host; {why}.", err=True)
         return False
-    if os.geteuid() != 0:
-        click.echo("Some policies need other settings of this host; only root can try those.", err=True)
-        return False
-    click.echo("For some policies settings of this host would be changed, and put back at the end:", err=True)
+    are = "are" if request.assume_yes else "would be"
+    click.echo(f"For some policies settings of this host {are} changed, and put back at the end:", err=True)
     for line in needed:
         click.echo(f"  {line}", err=True)
+    for line in effects_on_others(ways):
+        click.echo(line, err=True)
+    if request.assume_yes:
+        return True
     if sys.stdin.isatty() and sys.stderr.isatty():
         return click.confirm("Change them during the trial?", default=False, err=True)
     click.echo("Not changed without --yes: what cannot be tried without it is left out.", err=True)

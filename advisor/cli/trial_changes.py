@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from advisor.procfs.fs import KernelFs
 from advisor.procfs.hugetlb import POOLS_FOLDER
@@ -19,6 +19,15 @@ def settings_needed(ways: Iterable[Way], fs: KernelFs, pool_bytes: int | None) -
             for line in _of_way(way, fs, pool_bytes):
                 lines.setdefault(line, way.policy.name)
     return [f"{line} (for {policy})" for line, policy in lines.items()]
+
+
+def effects_on_others(ways: Iterable[Way]) -> Iterator[str]:
+    """What the rest of the host feels of it, a sentence each."""
+    usable = [way for way in ways if way.why_unusable is None]
+    if any(way.thp_enabled == "always" for way in usable):
+        yield "While THP is always, every process gets huge pages for memory that it takes then, and keeps them."
+    if any(way.pool_page_bytes is not None for way in usable):
+        yield "Memory of a pool is taken from everybody else until the end."
 
 
 def _of_way(way: Way, fs: KernelFs, pool_bytes: int | None) -> list[str]:

@@ -15,6 +15,7 @@ from advisor.cli.output import write_output
 from advisor.cli.record import stop_on_signals
 from advisor.procfs.errors import DeniedError, GoneError, KernelTextError
 from advisor.procfs.fs import KernelFs
+from advisor.render.escape import visible
 
 if TYPE_CHECKING:
     from advisor.trial.collapse import CollapseError, Target
@@ -28,7 +29,8 @@ class LiveRequest:
     """What was asked. roots: (procfs, sysfs). steps: percentages of the eligible memory, growing ("25,50,100").
 
     metric_kind: what the number of metric_command is (rate where None). better: which way it points (higher where
-    None). format_name: text | json. redact: secrets in metric_command are hidden in the document.
+    None). windows: at each dose. format_name: text | json. redact: secrets in metric_command are
+    hidden in the document.
     """
 
     roots: tuple[str, str]
@@ -62,16 +64,18 @@ def run(request: LiveRequest, output: Path | None, *, width: int) -> None:
     except CollapseError as error:
         raise target_error(error) from error
     except LiveRefusedError as error:
-        raise CommandError(str(error), ExitCode.FAILED) from error
+        raise CommandError(visible(str(error)), ExitCode.FAILED) from error
     except (GoneError, DeniedError) as error:
         raise CommandError(f"process {request.pid}: {error.reason} ({error})", ExitCode.TARGET) from error
     except KernelTextError as error:
-        raise CommandError(str(error), ExitCode.FAILED) from error
+        raise CommandError(visible(str(error)), ExitCode.FAILED) from error
     write_output(render(made, request, width), output)
     if made.ended == "interrupted":
         raise CommandError("interrupted; what was measured by then is printed", ExitCode.INTERRUPTED)
     if made.ended == "gone":
         raise CommandError(f"process {request.pid} exited; what was measured by then is printed", ExitCode.TARGET)
+    if made.ended == "tight-memory":
+        raise CommandError("memory got tight; what was measured by then is printed", ExitCode.FAILED)
 
 
 def steps_of(request: LiveRequest) -> tuple[float, ...]:
@@ -106,7 +110,7 @@ def check_metric(request: LiveRequest) -> None:
     try:
         read_metric(request.metric_command, request.pid)
     except MetricError as error:
-        raise CommandError(f"--metric-cmd {error}", ExitCode.USAGE) from error
+        raise CommandError(f"--metric-cmd {visible(str(error))}", ExitCode.USAGE) from error
 
 
 def target_error(error: CollapseError) -> CommandError:
@@ -123,7 +127,9 @@ def confirm(prepared: Prepared, options: LiveOptions, *, assume_yes: bool) -> No
         prepared.name,
         prepared.choice.eligible,
         asked_bytes=prepared.asked_bytes,
-        missing_bytes=prepared.missing_bytes,
+        missing_bytes=prepared.missing_bytes(),
+        copied_bytes=prepared.copied_bytes(),
+        children=prepared.children,
         steps=len(prepared.steps),
         seconds=(1 + len(prepared.steps)) * options.windows * options.window_s,
     )

@@ -18,7 +18,7 @@ COMMAND_ONLY = (
 )  # fmt: skip
 """Options that go with a command."""
 
-LIVE_ONLY = ("metric_command", "metric_kind", "steps", "window_s")
+LIVE_ONLY = ("metric_command", "metric_kind", "steps", "window_s", "windows")
 """Options that go with --pid."""
 
 

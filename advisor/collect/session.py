@@ -41,9 +41,14 @@ def iterate_samples(sampler: Sampler, duration_s: float | None, stop: threading.
 
 def probed_tick(sampler: Sampler, probes: Collection[str], pids: Sequence[int]) -> Sample:
     """One more sample, with the probes of these processes. Raises UnknownProbeError."""
+    return with_probes(sampler, sampler.tick(), probes, pids)
+
+
+def with_probes(sampler: Sampler, newest: Sample, probes: Collection[str], pids: Sequence[int]) -> Sample:
+    """The sample just taken, with the probes of these processes. Raises UnknownProbeError."""
     facts = sampler.host_facts
     prober = Prober(sampler.fs, probes, sampler.pmd_bytes, facts.base_page_bytes or mmap.PAGESIZE)
-    return prober.add_to(sampler.tick(), pids)
+    return prober.add_to(newest, pids)
 
 
 def make_header(sampler: Sampler, *, redacted: bool, origin: str | None = None) -> Header:

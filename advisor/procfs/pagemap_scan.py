@@ -1,7 +1,7 @@
 """PAGEMAP_SCAN: which pages of a range are present, huge or written, as ranges, without page frame numbers.
 
-ioctl on /proc/PID/pagemap, since 6.7 (Documentation/admin-guide/mm/pagemap.rst, include/uapi/linux/fs.h). It takes
-mmap_lock for reading, batch by batch; a range is scanned in windows, so that memory stays constant whatever its size.
+An ioctl on /proc/PID/pagemap, since 6.7 (Documentation/admin-guide/mm/pagemap.rst, include/uapi/linux/fs.h). It takes
+mmap_lock for reading, and lets go of it after every 512 ranges that it found: callers scan long mappings in pieces.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from advisor.procfs.errors import IncompleteError, KernelTextError, MalformedError, MissingError
+from advisor.procfs.errors import GoneError, IncompleteError, KernelTextError, MalformedError, MissingError
 from advisor.procfs.fs import KernelFs, process_error
 from advisor.procfs.smaps_lines import parse_head
 from advisor.procfs.text import whole_lines
@@ -40,6 +40,10 @@ REGION_WORDS = 3
 
 REGIONS = 8192
 """Ranges that one call hands out, 192 KiB: 16 slots of 2 MiB with every other page populated."""
+
+ENTRY_BYTES = 8
+ENTRY_PRESENT = np.uint64(1 << 63)
+"""An entry of the file itself, one a page, and its bit for a page that is present."""
 
 NO_SCAN = frozenset((errno.ENOTTY, errno.EINVAL))
 """How a kernel without the call, or without one of the categories asked for, answers."""
@@ -108,6 +112,18 @@ class PagemapScanner:
             if found < REGIONS:
                 return
             start = max(int(argument[WALK_END]), int(regions[-1, 1]))
+
+    def entries(self, start: int, end: int) -> Uint64s:
+        """The 64-bit entries of the pages of [start, end), as read: what every kernel has. Raises GoneError."""
+        page_bytes = os.sysconf("SC_PAGE_SIZE")
+        wanted = (end - start) // page_bytes * ENTRY_BYTES
+        try:
+            data = os.pread(self._descriptor, wanted, start // page_bytes * ENTRY_BYTES)
+        except OSError as error:
+            raise process_error(error, self._path) from error
+        if len(data) < wanted:
+            raise GoneError("cut off", path=self._path)
+        return np.frombuffer(data, np.uint64)
 
     def _scan(self, argument: Uint64s) -> int:
         try:

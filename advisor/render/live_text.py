@@ -22,6 +22,13 @@ DOSE, HUGE, ADDED, TOOK, MEDIAN, SPEED_UP = 6, 10, 10, 9, 12, 23
 LABEL_COLUMNS = 10
 """Width of the labels below the table, with the gap."""
 
+ENDED_WORDS = {
+    "interrupted": "interrupted",
+    "gone": "the process exited",
+    "tight-memory": "memory got tight before the last dose",
+}
+"""Endings to tell apart from the ordinary one; that there was no measure is in the first sentence."""
+
 DELETE = "\x7f"
 """The one control character that JSON leaves as it is."""
 
@@ -48,7 +55,16 @@ def render_live_json(trial: LiveTrial) -> str:
 
 
 def plan_lines(
-    pid: int, name: str, eligible: Eligible, *, asked_bytes: int, missing_bytes: int, steps: int, seconds: float
+    pid: int,
+    name: str,
+    eligible: Eligible,
+    *,
+    asked_bytes: int,
+    missing_bytes: int,
+    copied_bytes: int,
+    children: int,
+    steps: int,
+    seconds: float,
 ) -> list[str]:
     """What is about to be done, and what will stay, one sentence a line. seconds: of measuring alone."""
     lines = [
@@ -57,12 +73,23 @@ def plan_lines(
         "Collapsed pages stay huge after the trial, until the process frees them or ends.",
         f"Its memory is expected to grow by {human_bytes(missing_bytes)}.",
     ]
+    if copied_bytes:
+        lines.append(
+            f"Up to {human_bytes(copied_bytes)} more are taken from the host: memory that it shares since a fork is"
+            " copied."
+        )
+    if children:
+        lines.append(f"Only process {pid} itself is moved and measured, {_children_words(children)} not.")
     if eligible.sparse_slots:
         lines.append(
             f"Left out: {plural(eligible.sparse_slots, 'place')} of huge page size that are mostly empty; they would"
             f" add {human_bytes(eligible.sparse_missing_bytes)}."
         )
     return lines
+
+
+def _children_words(children: int) -> str:
+    return "the process that it started" if children == 1 else f"the {children:,d} processes that it started"
 
 
 def conclusion(trial: LiveTrial) -> str:
@@ -73,10 +100,16 @@ def conclusion(trial: LiveTrial) -> str:
         return f"Cannot tell what huge pages give {who}{seen}: {trial.why}.{_remedy(trial)}"
     measured = f"{_interval(trial.speed_up)}, 95 % interval" if trial.speed_up.level == 0.95 else ""
     where = f"with {human_bytes(trial.huge_bytes_taken)} more on huge pages"
-    cost = f"memory grew by {human_bytes(trial.rss_growth_bytes)}" if trial.rss_growth_bytes is not None else ""
+    cost = _growth(trial.rss_growth_bytes)
     if trial.verdict == "no-difference":
         return f"No difference seen for {who} {where} ({measured}; {trial.why}); {cost}."
     return f"{who} is {trial.verdict} {where}: {measured}; {cost}."
+
+
+def _growth(size: int | None) -> str:
+    if size is None:
+        return "whether memory grew is unknown"
+    return f"memory shrank by {human_bytes(-size)}" if size < 0 else f"memory grew by {human_bytes(size)}"
 
 
 def _remedy(trial: LiveTrial) -> str:
@@ -145,8 +178,10 @@ def _facts(trial: LiveTrial) -> Iterator[tuple[str, str]]:
     taken = sum(step.collapsed_slots for step in trial.steps) * eligible.slot_bytes
     if taken:
         yield "Stays", f"{human_bytes(taken)} were collapsed and stay huge until the process frees them or ends"
-    if trial.ended in ("interrupted", "gone"):
-        yield "Ended", "interrupted" if trial.ended == "interrupted" else "the process exited"
+    if trial.children:
+        yield "Beside it", f"{_children_words(trial.children)}, neither moved nor measured"
+    if trial.ended in ENDED_WORDS:
+        yield "Ended", ENDED_WORDS[trial.ended]
 
 
 def _other_words(measure: Measure) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from advisor.render import words
 from advisor.render.escape import code, fenced, link, markdown
 from advisor.render.numbers import UNKNOWN_SHORT, count, human_bytes, percent, plural
+from advisor.render.probe_words import probe_lines
 from advisor.render.select import Group, Selection, select
 from advisor.report.document import Report
 from advisor.report.host import Host
@@ -151,6 +152,7 @@ def _about(process: ProcessEntry) -> Iterator[str]:
         f"{human_bytes(memory.anon_huge_bytes)}, hugetlb {human_bytes(memory.hugetlb_bytes)}, page tables "
         f"{human_bytes(memory.page_table_bytes)}, swap {human_bytes(memory.swap_bytes)}"
     )
+    yield from map(markdown, probe_lines(process.probes))
     basis = f"; pages for {markdown(advice.pages_basis)}" if advice.pages_basis else ""
     yield f"Gain {words.gain(advice.expected_gain)}; {words.bloat(advice)}{basis}"
     override = f": {markdown(advice.override_reason)}" if advice.override_reason else ""

@@ -8,6 +8,7 @@ from advisor.render import words
 from advisor.render.escape import visible
 from advisor.render.numbers import UNKNOWN_SHORT, count, human_bytes, percent, plural
 from advisor.render.page import Page, bar, cell, style_of
+from advisor.render.probe_words import probe_lines
 from advisor.render.select import Group
 from advisor.report.process import ProcessEntry, RecommendationEntry
 from advisor.report.reasons import Reason
@@ -78,6 +79,8 @@ def _write_details(page: Page, process: ProcessEntry) -> None:
         about.append(advice.override_reason)
     page.hanging("", visible("; ".join(filter(None, about))), indent=INDENT)
     page.hanging("", f"gain {words.gain(advice.expected_gain)}; {words.bloat(advice)}", indent=INDENT)
+    for line in probe_lines(process.probes):
+        page.hanging("", visible(line), indent=INDENT)
     for reason in advice.reasons:
         _write_reason(page, reason)
     for alternative in advice.alternatives:

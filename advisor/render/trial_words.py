@@ -59,7 +59,10 @@ def _nothing(trial: Trial, parts: Sequence[str]) -> str:
     """Where no policy has an interval against base pages: whose fault that is."""
     base = next((summary for summary in trial.summaries if summary.policy == BASE), None)
     if base is not None and not base.runs:
-        return "nothing can be told: no run on base pages counted"
+        reasons = [run.not_counted for run in trial.runs if run.policy == BASE and run.not_counted]
+        reasons += [way.why_unusable for way in trial.ways if way.policy.name == BASE and way.why_unusable]
+        why = f" ({visible(reasons[-1])})" if reasons else ""
+        return f"nothing can be told: no run on base pages counted{why}"
     return "; ".join(parts) or "nothing was compared with base pages"
 
 

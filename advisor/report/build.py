@@ -98,7 +98,9 @@ def _processes(
         state: ProcessState | None = timeline.processes.get(identity)
         start_time = None if boot_time is None else round(boot_time + one.start_ticks / ticks_per_s)
         facts = state.facts if state is not None else None
-        entries.append(build_process(row, facts, one, why.get(identity, ()), start_time=start_time, redact=redact))
+        probes = state.probes if state is not None else None
+        reasons = why.get(identity, ())
+        entries.append(build_process(row, facts, probes, one, reasons, start_time=start_time, redact=redact))
     return sorted(entries, key=order_of)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
+from advisor.features.probes import FEATURES as PROBE_FEATURES
 from advisor.knowledge.applications import recognise
-from advisor.profile.model import ProcessFacts
+from advisor.profile.model import ProcessFacts, ProcessProbes
 from advisor.profile.redact import redact_command_line
 from advisor.recommendation import Alternative as AdvisedAlternative
 from advisor.recommendation import Gain, ProcessAdvice, Recommendation
@@ -16,6 +17,8 @@ from advisor.report.process import (
     Application,
     ExpectedGain,
     Memory,
+    ProbeCost,
+    Probed,
     ProcessEntry,
     RecommendationEntry,
     Totals,
@@ -55,13 +58,16 @@ class WhyReason(Protocol):
 def build_process(
     row: Row,
     facts: ProcessFacts | None,
+    probes: ProcessProbes | None,
     advice: ProcessAdvice,
     why: Sequence[WhyReason],
     *,
     start_time: int | None,
     redact: bool,
 ) -> ProcessEntry:
-    """One process. facts: None where only its counters were read. redact: secrets out of the command line."""
+    """One process. facts: None where only its counters were read; probes: None where none was asked for. redact:
+    secrets out of the command line.
+    """
     command_line = facts.command_line if facts is not None else None
     return ProcessEntry(
         pid=row["pid"],
@@ -84,6 +90,7 @@ def build_process(
         thp_disabled=row["thp_disabled_by_process"],
         cpu_cores=row["cpu_cores"],
         at_stake_bytes=advice.at_stake_bytes,
+        probes=None if probes is None else _probed(row, probes),
     )
 
 
@@ -132,6 +139,15 @@ def _memory(row: Row) -> Memory:
         locked_bytes=row["locked_bytes"],
         huge_coverage=row["huge_coverage"],
         measured_by=row["memory_source"],
+    )
+
+
+def _probed(row: Row, probes: ProcessProbes) -> Probed:
+    known = [feature.name for feature in PROBE_FEATURES if row[feature.name] is not None]
+    return Probed(
+        features={name: evidence_value(row[name]) for name in known},
+        costs={name: ProbeCost(cost.wall_s, cost.cpu_s, cost.lock_s) for name, cost in probes.costs.items()},
+        problems=dict(probes.problems),
     )
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from advisor.report.reasons import DecidedBy, Level, PolicyName, Reason
+from advisor.report.reasons import DecidedBy, Evidence, Level, PolicyName, Reason
 
 Share = Annotated[float, Meta(ge=0, le=1)]
 
@@ -92,8 +92,26 @@ class Memory(Struct, frozen=True):
     measured_by: str | None
 
 
+class ProbeCost(Struct, frozen=True):
+    """What one probe of a process cost. lock_s: its page faults and mappings stood still for so long."""
+
+    wall_s: float
+    cpu_s: float
+    lock_s: float
+
+
+class Probed(Struct, frozen=True):
+    """What opt-in probes found. features: those of them that are known; costs and problems: by the probe's name, a
+    probe is in one of the two."""
+
+    features: dict[str, Evidence]
+    costs: dict[str, ProbeCost]
+    problems: dict[str, str]
+
+
 class ProcessEntry(Struct, frozen=True):
-    """One process. start_time: Unix seconds; start_ticks with pid names it for good. command_line: redacted."""
+    """One process. start_time: Unix seconds; start_ticks with pid names it for good. command_line: redacted. probes:
+    null where none was asked for."""
 
     pid: int
     start_time: int | None
@@ -112,6 +130,7 @@ class ProcessEntry(Struct, frozen=True):
     thp_disabled: bool | None
     cpu_cores: float | None
     at_stake_bytes: int | None
+    probes: Probed | None = None
 
 
 class Totals(Struct, frozen=True):

@@ -14,10 +14,12 @@ import select
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
-SYS_PIDFD_OPEN = 434
+from advisor.trial.pidfd import open_pidfd
+
 SYS_PROCESS_MADVISE = 440
-"""System call numbers: above 424 they are the same on every architecture but alpha, which has no THP."""
+"""Number of the system call: above 424 they are the same on every architecture but alpha, which has no THP."""
 
 MADV_COLLAPSE = 25
 
@@ -75,14 +77,16 @@ class Target:
         """Raises CollapseError where the process is gone or the kernel has no pidfd."""
         self.pid = pid
         self._libc = ctypes.CDLL(None, use_errno=True)
-        self.pidfd = self._call(SYS_PIDFD_OPEN, ctypes.c_int(pid), ctypes.c_uint(0))
-        if self.pidfd < 0:
-            raise _open_error(pid, ctypes.get_errno())
+        self._libc.syscall.restype = ctypes.c_long
+        try:
+            self.pidfd = open_pidfd(pid)
+        except OSError as error:
+            raise _open_error(pid, error.errno or 0) from error
 
     def close(self) -> None:
         os.close(self.pidfd)
 
-    def __enter__(self) -> Target:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -126,22 +130,20 @@ class Target:
 
     def _advise(self, starts: Sequence[int], slot_bytes: int) -> int:
         ranges = (_Iovec * len(starts))(*(_Iovec(start, slot_bytes) for start in starts))
-        return self._call(
-            SYS_PROCESS_MADVISE,
-            ctypes.c_int(self.pidfd),
-            ctypes.byref(ranges),
-            ctypes.c_size_t(len(starts)),
-            ctypes.c_int(MADV_COLLAPSE),
-            ctypes.c_uint(0),
+        return int(
+            self._libc.syscall(
+                ctypes.c_long(SYS_PROCESS_MADVISE),
+                ctypes.c_int(self.pidfd),
+                ctypes.byref(ranges),
+                ctypes.c_size_t(len(starts)),
+                ctypes.c_int(MADV_COLLAPSE),
+                ctypes.c_uint(0),
+            )
         )
-
-    def _call(self, number: int, *arguments: object) -> int:
-        self._libc.syscall.restype = ctypes.c_long
-        return int(self._libc.syscall(ctypes.c_long(number), *arguments))
 
 
 def _open_error(pid: int, error: int) -> CollapseError:
-    if error in (errno.ESRCH, errno.EINVAL):
+    if error in (errno.ESRCH, errno.EINVAL, errno.ENOENT):
         return CollapseError("gone", f"process {pid} is gone or was never there (or is a thread of another)")
     if error == errno.ENOSYS:
         return CollapseError("unsupported", "this kernel has no pidfd_open (5.3)")
@@ -150,7 +152,7 @@ def _open_error(pid: int, error: int) -> CollapseError:
 
 def _check_error(pid: int, error: int) -> CollapseError:
     if error == errno.ESRCH:
-        return CollapseError("gone", f"process {pid} is gone")
+        return CollapseError("gone", f"process {pid} is gone, or is a thread of the kernel")
     if error in (errno.EPERM, errno.EACCES):
         return CollapseError(
             "denied", f"process {pid}: collapsing another's memory needs CAP_SYS_NICE and CAP_SYS_PTRACE; run as root"

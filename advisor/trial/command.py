@@ -19,6 +19,7 @@ from contextlib import contextmanager, suppress
 from typing import Protocol
 
 from advisor.procfs.fs import KernelFs
+from advisor.trial.pidfd import open_pidfd
 from advisor.trial.tree import ProcessTree
 
 PR_SET_CHILD_SUBREAPER, PR_GET_CHILD_SUBREAPER = 36, 37
@@ -45,7 +46,7 @@ LONGEST_END_S = 10.0
 
 
 class StartError(Exception):
-    """The command could not be started: not found, not executable, no memory."""
+    """The command could not be started, or not be timed: not found, not executable, no memory, an old kernel."""
 
 
 class StoppedError(Exception):
@@ -85,8 +86,7 @@ class Output:
 
     def __init__(self, descriptor: int, ready: re.Pattern[str] | None, clock: Callable[[], float]) -> None:
         self._descriptor, self._ready, self._clock = descriptor, ready, clock
-        self._chunks: list[bytes] = []
-        self._kept_bytes = 0
+        self._kept = bytearray()
         self._line = b""
         self.ready_s: float | None = None
 
@@ -98,17 +98,16 @@ class Output:
             return True
         if not chunk:
             return False
-        self._chunks.append(chunk)
-        self._kept_bytes += len(chunk)
-        while self._kept_bytes - len(self._chunks[0]) >= OUTPUT_BYTES:
-            self._kept_bytes -= len(self._chunks.pop(0))
+        self._kept += chunk
+        del self._kept[:-OUTPUT_BYTES]
         if self._ready is not None and self.ready_s is None:
             self._look_for_ready(self._ready, chunk)
         return True
 
     def read_rest(self) -> None:
-        """Takes what is left when nobody writes any more."""
-        while select.select([self._descriptor], [], [], 0)[0] and self.read():
+        """Takes what is left; for so long only, because a process outside the run may have got hold of the pipe."""
+        until_s = self._clock() + GRACE_S
+        while self._clock() < until_s and select.select([self._descriptor], [], [], 0)[0] and self.read():
             pass
         if self._ready is not None and self.ready_s is None and self._line:
             self._look_for_ready(self._ready, b"\n")
@@ -124,7 +123,7 @@ class Output:
     @property
     def text(self) -> str:
         """The end of the output; bytes that are not UTF-8 are replaced."""
-        return b"".join(self._chunks)[-OUTPUT_BYTES:].decode("utf-8", "replace")
+        return self._kept.decode("utf-8", "replace")
 
 
 class Command:
@@ -181,8 +180,14 @@ class Command:
         self.end()
 
     def wait(self, timeout_s: float | None, stop: StopSignal | None) -> bool:
-        """Until the command itself ends: True; False where `timeout_s` passed first. Raises StoppedError."""
-        pidfd = os.pidfd_open(self.pid)
+        """Until the command itself ends: True; False where `timeout_s` passed first.
+
+        Raises StoppedError; StartError where the kernel cannot tell the moment.
+        """
+        try:
+            pidfd = open_pidfd(self.pid)
+        except OSError as error:
+            raise StartError(f"no command can be timed here: pidfd_open (Linux 5.3): {error.strerror}") from error
         try:
             return self._poll(pidfd, timeout_s, stop)
         finally:

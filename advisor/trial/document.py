@@ -60,7 +60,7 @@ class MemorySeen(Struct, frozen=True):
 
     coverage: share of anonymous and shared memory on huge pages (PMD-mapped or hugetlb) in the process that has
     most of it, at its largest; None where no smaps could be read in time (why in Run.not_counted).
-    hugetlb_bytes: by page size, as text. smaps_reads: how many times it was looked at; their cost is watch_cpu_s
+    peak_hugetlb_bytes: by page size, as text. smaps_reads: how many times it was looked at; their cost is watch_cpu_s
     of the run.
     """
 
@@ -81,6 +81,7 @@ class Run(Struct, frozen=True):
     minor_faults, major_faults of all its processes; setup_s: until the ready line, or until 95 % of its peak RSS was
     reached where none was asked for; steady_s the rest. other_cpu_share: CPU that others used meanwhile, as a share
     of all CPUs; steal_share as well. not_counted: why the run is left out of the comparison, None where it counts.
+    timed_out: it was ended because it took too long; exit_code is then what it made of that.
     """
 
     policy: str
@@ -101,6 +102,7 @@ class Run(Struct, frozen=True):
     other_cpu_share: float | None
     steal_share: float | None
     not_counted: str | None = None
+    timed_out: bool = False
 
 
 class Interval(Struct, frozen=True):
@@ -186,7 +188,11 @@ class Caveat(Struct, frozen=True):
 
 
 class Trial(Struct, frozen=True):
-    """The whole trial of one command. command and working_folder as given, redacted unless asked otherwise."""
+    """The whole trial of one command. command as given, redacted unless asked otherwise.
+
+    seed: of the order of the runs. min_coverage: from which share on huge pages a run counted. timeout_s: of one run,
+    None is none. memory_held: as much memory as a run needs was kept warm between the runs.
+    """
 
     schema: str
     tool_version: str
@@ -203,3 +209,7 @@ class Trial(Struct, frozen=True):
     changes: list[Change] = field(default_factory=list)
     warnings: list[Caveat] = field(default_factory=list)
     interrupted: bool = False
+    seed: int | None = None
+    min_coverage: float | None = None
+    timeout_s: float | None = None
+    memory_held: bool | None = None

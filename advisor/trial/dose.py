@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -13,7 +13,7 @@ from advisor.procfs.fs import KernelFs
 from advisor.procfs.smaps import VmaTable, parse_smaps
 from advisor.procfs.smaps_lines import Head
 from advisor.trial.live_document import Eligible
-from advisor.trial.live_pages import PageReader
+from advisor.trial.live_pages import PIECE_BYTES, PageReader
 
 MIN_POPULATED_SHARE = 0.5
 """Of a slot's bytes. Emptier slots are left out. Source: own choice. Reason: collapsing fills the holes, and from
@@ -39,11 +39,12 @@ Int64s = npt.NDArray[np.int64]
 @dataclass(frozen=True)
 class Area:
     """A VMA that can be collapsed: where its first aligned slot begins, how many whole slots it has, how many bytes
-    of it are mapped huge."""
+    of it are mapped huge, how many it shares since a fork."""
 
     start: int
     slots: int
     huge_bytes: int = 0
+    forked_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,8 @@ def choose(fs: KernelFs, pid: int, slot_bytes: int) -> Choice:
     areas, refused_bytes = fs.parse_process(pid, "smaps", lambda text: areas_of(text, slot_bytes))
     with PageReader(fs, pid) as reader:
         starts, populated, huge_slots = _look(reader, areas, slot_bytes)
-    return choose_slots(starts, populated, slot_bytes, huge_slots * slot_bytes, refused_bytes)
+    forked_bytes = sum(area.forked_bytes for area in areas)
+    return choose_slots(starts, populated, slot_bytes, huge_slots * slot_bytes, refused_bytes, forked_bytes)
 
 
 def areas_of(text: bytes, slot_bytes: int) -> tuple[list[Area], int]:
@@ -94,7 +96,7 @@ def areas_of(text: bytes, slot_bytes: int) -> tuple[list[Area], int]:
         if "nh" in flags:
             refused_bytes += int(resident[row])
         else:
-            areas.append(Area(start, slots, _huge_bytes(table, row)))
+            areas.append(Area(start, slots, _huge_bytes(table, row), 0 if head.shared else _forked_bytes(table, row)))
     return areas, refused_bytes
 
 
@@ -104,7 +106,16 @@ def _file_offset(text: bytes, header: int) -> int:
 
 
 def _huge_bytes(table: VmaTable, row: int) -> int:
-    columns = (table.column("AnonHugePages"), table.column("ShmemPmdMapped"))
+    return _sum(table, row, "AnonHugePages", "ShmemPmdMapped")
+
+
+def _forked_bytes(table: VmaTable, row: int) -> int:
+    """Private memory that other processes map too: left from a fork, and copied where it is collapsed."""
+    return _sum(table, row, "Shared_Clean", "Shared_Dirty")
+
+
+def _sum(table: VmaTable, row: int, *names: str) -> int:
+    columns = map(table.column, names)
     return sum(max(int(column[row]), 0) for column in columns if column is not None)
 
 
@@ -121,29 +132,38 @@ def is_collapsible(head: Head) -> bool:
 
 
 def _look(reader: PageReader, areas: Sequence[Area], slot_bytes: int) -> tuple[Int64s, Int64s, int]:
-    """Starts and populated bytes of all slots that are not huge yet; how many are.
+    """Starts and populated bytes of all slots that hold something and are not huge yet; how many are huge.
 
     Where the kernel cannot tell which slots are huge (before 6.7), a VMA of which half is huge is left out whole;
     below that, a huge slot collapses at once and to no effect.
     """
     starts, populated, huge_slots = [], [], 0
     for area in areas:
-        seen = reader.slots(area.start, area.slots, slot_bytes)
-        if seen.huge is None and 2 * area.huge_bytes >= area.slots * slot_bytes:
-            huge_slots += area.huge_bytes // slot_bytes
-            continue
-        addresses = area.start + slot_bytes * np.arange(area.slots, dtype=np.int64)
-        bytes_seen = seen.populated
-        if seen.huge is not None:
-            huge_slots += int(seen.huge.sum())
-            addresses, bytes_seen = addresses[~seen.huge], bytes_seen[~seen.huge]
-        starts.append(addresses)
-        populated.append(bytes_seen)
+        for piece in _pieces(area, slot_bytes):
+            seen = reader.slots(piece.start, piece.slots, slot_bytes)
+            if seen.huge is None and 2 * area.huge_bytes >= area.slots * slot_bytes:
+                huge_slots += area.huge_bytes // slot_bytes
+                break
+            wanted = seen.populated > 0
+            if seen.huge is not None:
+                huge_slots += int(seen.huge.sum())
+                wanted &= ~seen.huge
+            starts.append(piece.start + slot_bytes * np.flatnonzero(wanted))
+            populated.append(seen.populated[wanted])
     nothing = np.zeros(0, np.int64)
     return np.concatenate([nothing, *starts]), np.concatenate([nothing, *populated]), huge_slots
 
 
-def choose_slots(starts: Int64s, populated: Int64s, slot_bytes: int, huge_bytes: int, refused_bytes: int) -> Choice:
+def _pieces(area: Area, slot_bytes: int) -> Iterator[Area]:
+    """The area in stretches of PIECE_BYTES, or of a slot where that is larger."""
+    most = max(PIECE_BYTES // slot_bytes, 1)
+    for first in range(0, area.slots, most):
+        yield Area(area.start + first * slot_bytes, min(most, area.slots - first))
+
+
+def choose_slots(
+    starts: Int64s, populated: Int64s, slot_bytes: int, huge_bytes: int, refused_bytes: int, forked_bytes: int = 0
+) -> Choice:
     """The dense slots, spread evenly; empty ones are no matter, sparse ones are left out and told."""
     dense = populated >= MIN_POPULATED_SHARE * slot_bytes
     sparse = ~dense & (populated > 0)
@@ -161,6 +181,7 @@ def choose_slots(starts: Int64s, populated: Int64s, slot_bytes: int, huge_bytes:
             sparse_missing_bytes=int(missing[sparse].sum()),
             huge_bytes=huge_bytes,
             refused_bytes=refused_bytes,
+            forked_bytes=forked_bytes,
         ),
     )
 

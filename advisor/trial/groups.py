@@ -14,6 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from advisor.trial.pidfd import open_pidfd, send_signal
+
 TERM_WAIT_S = 2.0
 """Seconds for a process to end by itself after SIGTERM: it was a benchmark, its results are lost already."""
 
@@ -147,15 +149,16 @@ def _spared(everybody: Mapping[int, Running]) -> set[int]:
 def _send(pid: int, ticks: int, number: signal.Signals) -> None:
     """By pidfd, so that the number cannot pass to another process between the look and the signal."""
     try:
-        descriptor = os.pidfd_open(pid)
+        descriptor = open_pidfd(pid)
     except OSError as error:
-        if error.errno == errno.ENOSYS and start_ticks(pid) == ticks:  # before Linux 5.3
+        no_pidfds = error.errno in (errno.ENOSYS, errno.EPERM)  # before Linux 5.3, or in a sandbox
+        if no_pidfds and start_ticks(pid) == ticks:
             with suppress(OSError):
                 os.kill(pid, number)
         return
     try:
         if start_ticks(pid) == ticks:
             with suppress(OSError):
-                signal.pidfd_send_signal(descriptor, number)
+                send_signal(descriptor, number)
     finally:
         os.close(descriptor)

@@ -1,17 +1,16 @@
 """What a trial changes on the host, written down before it is done and undone whatever happens.
 
-A journal is made with the first change, so a trial that changes nothing needs no rights and disturbs nobody. Only one
-trial at a time holds the lock of the folder. What a killed trial left is put back by `restore_left_over`.
+A journal is made with the first change, or by `begin`, so a trial that changes nothing needs no rights and disturbs
+nobody; if that one is killed, its command runs on to its own end, as after any other parent. Only one trial at a time
+holds the lock of the folder. What a killed trial left is put back by `restore_left_over`.
 """
 
 from __future__ import annotations
 
 import os
-import signal
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -29,6 +28,7 @@ from advisor.trial.knob import (
     write_value,
 )
 from advisor.trial.record import Changed, Owner, Record, header, line_of, parse_journal
+from advisor.trial.signals import undisturbed
 from advisor.trial.state import (
     STATE_DIRECTORY,
     JournalFile,
@@ -43,9 +43,6 @@ LOCK_WAIT_S = 1.0
 """Seconds to wait for a lock that no live trial holds: another command is restoring, which is a few writes."""
 
 LOCK_POLL_S = 0.05
-
-INTERRUPTING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""Signals that wait while settings are put back."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +86,16 @@ class Journal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.restore()
+
+    def begin(self) -> None:
+        """Take the lock and make the journal now, before the first change; again does nothing.
+
+        Raises BusyError where another trial changes settings, SettingError where no journal can be made.
+        """
+        try:
+            self._opened()
+        except OSError as error:
+            raise _not_written(self._directory, error) from error
 
     def change(self, path: Path, value: str, also: Sequence[Path] = ()) -> None:
         """Set `path` to `value`; nothing happens where it holds that already.
@@ -142,7 +149,7 @@ class Journal:
         """
         if os.getpid() != self._pid:
             return []
-        with _undisturbed():
+        with undisturbed():
             problems = [_would_not_end(pid) for pid in end_groups(self._record.groups)]
             self._record.groups.clear()
             outcomes = _restore_settings(self._record, self._open.file if self._open else None, self._roots)
@@ -156,6 +163,11 @@ class Journal:
                 self._open = None
         return changes
 
+    def _opened(self) -> OpenJournal:
+        if self._open is None:
+            self._open = OpenJournal(self._directory, self._record.groups)
+        return self._open
+
     def _note_change(self, path: Path, before: str, during: str) -> None:
         self._note({"change": os.fspath(path), "before": before, "during": during})
 
@@ -163,15 +175,12 @@ class Journal:
         """Write the line to disk, making the journal first where there is none. Raises SettingError, BusyError."""
         try:
             Record().apply(entry)  # what could not be read again is not begun
-            if self._open is None:
-                self._open = OpenJournal(self._directory, self._record.groups)
-            self._open.file.append(line_of(entry))
+            self._opened().file.append(line_of(entry))
             self._record.apply(entry)
         except ValueError as error:
             raise SettingError(f"{entry!a}: {error}") from error
         except OSError as error:
-            what = "the journal cannot be written, so nothing is changed"
-            raise _journal_error(self._directory, what, error) from error
+            raise _not_written(self._directory, error) from error
 
 
 class OpenJournal:
@@ -234,7 +243,7 @@ def restore_left_over(directory: Path = STATE_DIRECTORY, *, roots: Sequence[Path
         if lock is None:
             return []
         try:
-            with _undisturbed():
+            with undisturbed():
                 return [done for name in names for done in _restore_one(folder, name, roots)]
         finally:
             os.close(lock)
@@ -271,7 +280,7 @@ def _restore_one(folder: int, name: str, roots: Sequence[Path]) -> list[LeftOver
         return []
     file.cut(record.whole_bytes)
     done = [LeftOver(name, f"journal {name}: damaged line, not acted on: {line}", False) for line in record.damaged]
-    done += [LeftOver(f"process {pid}", _would_not_end(pid), False) for pid in end_groups(record.groups)]
+    done += _end_left_over(record.groups)
     outcomes = _restore_settings(record, file, roots)
     done += [LeftOver(one.change.path, one.message, one.change.restored) for one in outcomes]
     if record.changes:
@@ -279,6 +288,15 @@ def _restore_one(folder: int, name: str, roots: Sequence[Path]) -> list[LeftOver
     else:
         file.remove()
     return done
+
+
+def _end_left_over(groups: Mapping[int, int]) -> list[LeftOver]:
+    """End what the trial had started (pid -> start_ticks); what ran by itself to its end is not worth a word."""
+    alive = [pid for pid, ticks in groups.items() if start_ticks(pid) == ticks]
+    stuck = end_groups(groups)
+    told = {pid: f"process {pid}: started by the trial, still ran, ended" for pid in alive}
+    told |= {pid: _would_not_end(pid) for pid in stuck}
+    return [LeftOver(f"process {pid}", message, pid not in stuck) for pid, message in told.items()]
 
 
 def _restore_settings(record: Record, file: JournalFile | None, roots: Sequence[Path]) -> list[Outcome]:
@@ -345,25 +363,8 @@ def _wait_for_lock(folder: int) -> int:
     return lock
 
 
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """A second Ctrl-C, or a service manager in a hurry, must not leave half of the settings changed.
-
-    Blocking would not do: a signal goes to any thread that does not block it, and libraries start threads. Signals
-    are noted instead and sent again afterwards. Only the main thread ever handles them.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    pending: list[int] = []
-    before = {number: signal.signal(number, lambda seen, _: pending.append(seen)) for number in INTERRUPTING}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        for seen in dict.fromkeys(pending):
-            signal.raise_signal(seen)
+def _not_written(directory: Path, error: OSError) -> SettingError:
+    return _journal_error(directory, "the journal cannot be written, so nothing is changed", error)
 
 
 def _journal_error(directory: Path, what: str, error: OSError) -> SettingError:

@@ -22,8 +22,8 @@ from advisor.trial.live_document import (
     Step,
     Window,
 )
-from advisor.trial.live_measures import conclude, judged, measures_of
-from advisor.trial.live_prepare import Prepared, memory_of
+from advisor.trial.live_measures import conclude, held_share, judged, measures_of
+from advisor.trial.live_prepare import LiveRefusedError, Prepared, check_room, memory_of
 from advisor.trial.live_warnings import warnings_of
 from advisor.trial.live_watch import StoppedError, Watcher
 from advisor.trial.proxies import CounterSource, sources_of
@@ -61,6 +61,7 @@ class _Course:
     windows: list[Window] = field(default_factory=list)
     ended: Ended = "complete"
     metric_failures: int = 0
+    why_ended: str | None = None
     at_end: Memory | None = None
 
 
@@ -84,6 +85,8 @@ def run_live(
         course.ended = "interrupted"
     except (GoneError, CollapseError):
         course.ended = "gone"
+    except LiveRefusedError as error:
+        course.ended, course.why_ended = "tight-memory", str(error)
     finally:
         for source in sources:
             source.close()
@@ -106,7 +109,7 @@ class _Trial:
 
 
 def _take_course(trial: _Trial) -> None:
-    """Raises StoppedError, GoneError."""
+    """Raises StoppedError, GoneError, CollapseError, LiveRefusedError."""
     options, course = trial.options, trial.course
     watcher = Watcher(trial.target, trial.sources, options.metric, options.window_s, trial.stop)
     try:
@@ -117,6 +120,9 @@ def _take_course(trial: _Trial) -> None:
         before = 0.0
         for dose in trial.prepared.steps:
             trial.on_progress(Progress(dose, 0))
+            # Others may have taken memory since it was looked at before the trial.
+            growth = trial.prepared.missing_bytes(before, dose) + trial.prepared.copied_bytes(before, dose)
+            check_room(trial.fs, trial.target.pid, growth)
             _take_step(trial, before, dose)
             watcher.wait(SETTLE_S)
             _watch(trial, watcher, dose)
@@ -176,8 +182,8 @@ def _document(
     duration_s: float,
 ) -> LiveTrial:
     measures = measures_of(course.windows, options.metric)
-    conclusion = conclude(measures, sum(step.collapsed_slots for step in course.steps))
-    before, at_end = prepared.before, course.at_end
+    before, at_end, slot_bytes = prepared.before, course.at_end, prepared.choice.eligible.slot_bytes
+    conclusion = conclude(measures, held_share(course.steps, before, at_end, slot_bytes))
     return LiveTrial(
         schema=LIVE_SCHEMA,
         tool_version=__version__,
@@ -210,8 +216,11 @@ def _document(
             course.metric_failures,
             before,
             at_end,
-            prepared.choice.eligible.slot_bytes,
+            slot_bytes,
+            course.why_ended,
         ),
+        children=prepared.children,
+        pss_growth_bytes=_growth(before.pss_bytes, at_end.pss_bytes if at_end else None),
     )
 
 

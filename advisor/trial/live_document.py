@@ -20,12 +20,13 @@ LiveVerdict = Literal["faster", "slower", "no-difference", "cannot-tell"]
 drift. cannot-tell: no steady measure, windows too few or too unsteady, drift as large as the effect, nothing
 collapsed."""
 
-Ended = Literal["complete", "interrupted", "gone", "no-measure"]
-"""Why the trial ended. gone: the process exited. no-measure: nothing steady to measure by, so nothing was changed."""
+Ended = Literal["complete", "interrupted", "gone", "no-measure", "tight-memory"]
+"""Why the trial ended. gone: the process exited. no-measure: nothing steady to measure by, so nothing was changed.
+tight-memory: memory got tight meanwhile, so that the next step was not taken."""
 
 MetricKind = Literal["rate", "counter"]
-"""rate: the command prints the number itself, averaged over the calls of a window. counter: it prints a count that
-only grows; its difference per second is the number."""
+"""rate: the command prints the number as it is at that moment, averaged over the calls of a window. counter: it
+prints a count that only grows; its difference per second is the number."""
 
 
 class LiveMetric(Struct, frozen=True):
@@ -68,9 +69,9 @@ class Measure(Struct, frozen=True):
 
     id: "metric", "redis-commands", "io-bytes", ... . unit: of its numbers. spread: interquartile range over median
     of the windows at dose 0; null where there were too few. autocorrelation: of neighbouring windows of one dose
-    (0 to 0.9); intervals are widened by it. drift: what the trend within dose 0 would make of the measure by the
-    time of the last dose, as a share of it; null where there is no trend to be seen. usable: steady enough to
-    judge by; else why_not.
+    (0 to 0.9), corrected for how few they are; intervals are widened by it. drift: what the trend of the windows
+    within each dose makes of the measure from dose 0 to the last dose, as a share of it; null where there is no
+    trend to be seen. usable: steady enough to judge by; else why_not.
     """
 
     id: str
@@ -89,7 +90,8 @@ class Eligible(Struct, frozen=True):
     """What could be collapsed at the beginning. slot_bytes: of one huge page. slots: those chosen; populated_bytes:
     what they held, missing_bytes: what collapsing all of them adds. sparse_slots, sparse_missing_bytes: left out,
     because they are mostly empty. huge_bytes: huge already. refused_bytes: mapped where the kernel refuses
-    (MADV_NOHUGEPAGE)."""
+    (MADV_NOHUGEPAGE). forked_bytes: of private memory, what other processes still share since a fork: at most so
+    much is copied when all is collapsed."""
 
     slot_bytes: int
     slots: int
@@ -99,14 +101,17 @@ class Eligible(Struct, frozen=True):
     sparse_missing_bytes: int
     huge_bytes: int
     refused_bytes: int
+    forked_bytes: int = 0
 
 
 class Memory(Struct, frozen=True):
-    """Sums of /proc/PID/smaps_rollup, and the host's MemAvailable. huge_bytes: PMD-mapped, anonymous and shared."""
+    """Sums of /proc/PID/smaps_rollup, and the host's MemAvailable. huge_bytes: PMD-mapped, anonymous and shared.
+    pss_bytes: grows also where what was shared is copied."""
 
     rss_bytes: int | None
     huge_bytes: int | None
     available_bytes: int | None
+    pss_bytes: int | None = None
 
 
 class Step(Struct, frozen=True):
@@ -130,8 +135,9 @@ class Step(Struct, frozen=True):
 
 class LiveTrial(Struct, frozen=True):
     """The whole trial of one running process. judged_by: id of the measure behind verdict and speed_up, null where
-    none would do. speed_up: at the last dose that was measured. huge_bytes_taken, rss_growth_bytes: from before the
-    first step to the end."""
+    none would do. speed_up: at the last dose that was measured. huge_bytes_taken, rss_growth_bytes,
+    pss_growth_bytes: from before the first step to the end. children: processes that it had started and that ran
+    when the trial began; they were neither moved nor measured."""
 
     schema: str
     tool_version: str
@@ -157,3 +163,5 @@ class LiveTrial(Struct, frozen=True):
     measures: list[Measure] = field(default_factory=list)
     windows: list[Window] = field(default_factory=list)
     warnings: list[Caveat] = field(default_factory=list)
+    children: int | None = None
+    pss_growth_bytes: int | None = None

@@ -10,11 +10,12 @@ from advisor.procfs.errors import KernelTextError, MissingError
 from advisor.procfs.facts import CgroupMembership
 from advisor.procfs.fs import KernelFs
 from advisor.procfs.meminfo import parse_meminfo
-from advisor.procfs.process import parse_cgroup, parse_status
+from advisor.procfs.process import parse_cgroup, parse_stat, parse_status
 from advisor.procfs.smaps import parse_smaps
 from advisor.procfs.text import parse_number, parse_value
 from advisor.trial.collapse import Target
 from advisor.trial.dose import MIN_POPULATED_SHARE, Choice, choose
+from advisor.trial.environment import memory_available_bytes
 from advisor.trial.live_document import Eligible, Memory
 from advisor.trial.text import percent
 
@@ -37,23 +38,27 @@ class LiveRefusedError(Exception):
 
 @dataclass(frozen=True)
 class Prepared:
-    """What a trial would do. missing_bytes: what the last step's slots lack in all, the growth to expect."""
+    """What a trial would do. children: processes that it has started and that run."""
 
     pid: int
     name: str
     choice: Choice
     steps: tuple[float, ...]
     before: Memory
+    children: int
 
     @property
     def asked_bytes(self) -> int:
         """Bytes on huge pages after the last step."""
         return len(self.choice.starts[self.choice.step(0.0, self.steps[-1])]) * self.choice.eligible.slot_bytes
 
-    @property
-    def missing_bytes(self) -> int:
-        """Memory that the last step adds in all."""
-        return int(self.choice.missing[self.choice.step(0.0, self.steps[-1])].sum())
+    def missing_bytes(self, before: float = 0.0, dose: float | None = None) -> int:
+        """What the slots between two doses (none: the last) lack: the growth to expect."""
+        return int(self.choice.missing[self.choice.step(before, dose or self.steps[-1])].sum())
+
+    def copied_bytes(self, before: float = 0.0, dose: float | None = None) -> int:
+        """What is shared since a fork and copied between two doses, about and at most."""
+        return round(((dose or self.steps[-1]) - before) * self.choice.eligible.forked_bytes)
 
 
 def prepare(fs: KernelFs, target: Target, steps: tuple[float, ...]) -> Prepared:
@@ -70,11 +75,22 @@ def prepare(fs: KernelFs, target: Target, steps: tuple[float, ...]) -> Prepared:
             " refuses to collapse its memory"
         )
     choice = choose(fs, target.pid, slot_bytes)
-    prepared = Prepared(target.pid, status.name, choice, steps, memory_of(fs, target.pid))
+    before = memory_of(fs, target.pid)
+    prepared = Prepared(target.pid, status.name, choice, steps, before, children_of(fs, target.pid))
     if prepared.asked_bytes == 0:
         raise LiveRefusedError(f"process {target.pid}: {why_nothing(choice.eligible)}")
-    check_room(fs, target.pid, prepared.missing_bytes)
+    check_room(fs, target.pid, prepared.missing_bytes() + prepared.copied_bytes())
     return prepared
+
+
+def children_of(fs: KernelFs, pid: int) -> int:
+    """How many processes have this one as their parent."""
+    stats = (_attempt(lambda name=name: fs.parse_process(int(name), "stat", parse_stat)) for name in _pids(fs))  # type: ignore[misc]
+    return sum(stat is not None and stat.ppid == pid for stat in stats)
+
+
+def _pids(fs: KernelFs) -> list[str]:
+    return [name for name in fs.list_proc() if name.isdecimal()]
 
 
 def _slot_bytes(fs: KernelFs) -> int:
@@ -106,25 +122,29 @@ def memory_of(fs: KernelFs, pid: int) -> Memory:
     rollup = fs.parse_process(pid, "smaps_rollup", parse_smaps)
     huge = [rollup.total(name) for name in ("AnonHugePages", "ShmemPmdMapped")]
     known = [size for size in huge if size is not None]
-    available = _attempt(lambda: fs.parse_proc("meminfo", parse_meminfo).get("MemAvailable"))
-    return Memory(rollup.total("Rss"), sum(known) if known else None, available)
+    return Memory(
+        rss_bytes=rollup.total("Rss"),
+        huge_bytes=sum(known) if known else None,
+        available_bytes=memory_available_bytes(fs),
+        pss_bytes=rollup.total("Pss"),
+    )
 
 
-def check_room(fs: KernelFs, pid: int, missing_bytes: int) -> None:
+def check_room(fs: KernelFs, pid: int, growth_bytes: int) -> None:
     """Raises LiveRefusedError where the host or a control group of the process would get tight."""
     meminfo = fs.parse_proc("meminfo", parse_meminfo)
     available = meminfo.get("MemAvailable")
     floor = max(FLOOR_BYTES, int(FLOOR_SHARE * meminfo.get("MemTotal", 0)))
-    if available is not None and available - missing_bytes < floor:
+    if available is not None and available - growth_bytes < floor:
         raise LiveRefusedError(
             f"memory would get tight: {available // MIB} MiB available, the process would grow by"
-            f" {missing_bytes // MIB} MiB, {floor // MIB} MiB must be left; take smaller steps"
+            f" {growth_bytes // MIB} MiB, {floor // MIB} MiB must be left; take smaller steps"
         )
     for folder, limit, room in cgroup_rooms(fs, pid):
-        if room - missing_bytes < CGROUP_FLOOR_SHARE * limit:
+        if room - growth_bytes < CGROUP_FLOOR_SHARE * limit:
             raise LiveRefusedError(
                 f"memory would get tight in {folder}: {room // MIB} MiB left of {limit // MIB} MiB, the process"
-                f" would grow by {missing_bytes // MIB} MiB; take smaller steps"
+                f" would grow by {growth_bytes // MIB} MiB; take smaller steps"
             )
 
 

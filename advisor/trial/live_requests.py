@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import socket
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from advisor.procfs.errors import KernelTextError, MissingError
 from advisor.procfs.fs import KernelFs
 
 ANSWER_S = 0.5
-"""Seconds to wait for an answer. Reason: a local answer takes less than a millisecond; a socket that expects TLS
+"""Seconds to wait for a whole answer. Reason: a local answer takes less than a millisecond; a socket that expects TLS
 never answers."""
 
 LONGEST_ANSWER = 1 << 16
@@ -119,9 +120,15 @@ class RequestSource:
         self._socket.close()
 
     def _ask(self) -> int:
+        """One answer in ANSWER_S in all: one that comes byte by byte must not hold up the trial."""
+        ends = time.monotonic() + ANSWER_S
+        self._socket.settimeout(ANSWER_S)
         self._socket.sendall(self._protocol.question)
         answer = b""
         while not answer.endswith(self._protocol.end) and not answer.startswith((b"-", b"ERROR")):
+            if (left_s := ends - time.monotonic()) <= 0:
+                raise NoAnswerError("too slow")
+            self._socket.settimeout(left_s)
             piece = self._socket.recv(LONGEST_ANSWER)
             if not piece or len(answer) > LONGEST_ANSWER:
                 raise NoAnswerError("cut off")

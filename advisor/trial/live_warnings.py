@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from advisor.trial.collapse import FAILURES
 from advisor.trial.document import Caveat
 from advisor.trial.live_document import Measure, Memory, Step, Window
-from advisor.trial.live_measures import METRIC, SMALLEST_CLAIM, Conclusion
+from advisor.trial.live_measures import METRIC, SMALLEST_CLAIM, Conclusion, kept_share
 from advisor.trial.proxies import PROXIES, WAITS
 from advisor.trial.text import percent
 
 KEPT_SHARE = 0.9
 """Of the collapsed bytes that should still be huge at the end. Reason: a service that frees and maps memory loses
 some all the time; a tenth lost makes the dose another one."""
+
+MIB = 1 << 20
 
 CORRELATED = 0.5
 """From here on windows are worth a third of their number, which the reader should know."""
@@ -28,12 +30,15 @@ def warnings_of(
     before: Memory,
     at_end: Memory | None,
     slot_bytes: int,
+    why_ended: str | None = None,
 ) -> list[Caveat]:
-    """In the order of their weight."""
+    """In the order of their weight. why_ended: what a step that was not taken was refused for."""
     measure = next((one for one in measures if one.id == conclusion.judged_by), None)
     found = [
+        Caveat("tight-memory", f"It ended before the last dose: {why_ended}.") if why_ended else None,
         _of_failures(steps),
         _of_lost_pages(steps, before, at_end, slot_bytes),
+        _of_copies(before, at_end, slot_bytes),
         _of_fixed_load(measures, conclusion),
         _of_metric(metric_failures, len(windows)),
     ]
@@ -61,17 +66,32 @@ def _of_failures(steps: Sequence[Step]) -> Caveat | None:
 
 
 def _of_lost_pages(steps: Sequence[Step], before: Memory, at_end: Memory | None, slot_bytes: int) -> Caveat | None:
-    taken = sum(step.collapsed_slots for step in steps) * slot_bytes
-    if at_end is None or at_end.huge_bytes is None or before.huge_bytes is None or not taken:
-        return None
-    share = (at_end.huge_bytes - before.huge_bytes) / taken
-    if share >= KEPT_SHARE:
+    share = kept_share(steps, before, at_end, slot_bytes)
+    if share is None or share >= KEPT_SHARE:
         return None
     return Caveat(
         "not-kept",
         f"Only {percent(max(share, 0))} of what was collapsed was still huge at the end: the process freed or "
         "split it. The response is that of a smaller dose.",
     )
+
+
+def _of_copies(before: Memory, at_end: Memory | None, slot_bytes: int) -> Caveat | None:
+    """What was shared since a fork is in the RSS already: its copy shows in the PSS alone."""
+    first, last = _pss_less_rss(before), _pss_less_rss(at_end)
+    if first is None or last is None or last - first < slot_bytes:
+        return None
+    return Caveat(
+        "copied",
+        f"{(last - first) // MIB} MiB that it shared since a fork are its own now: collapsing copies such memory, "
+        "which takes as much from the host (unless the others have ended).",
+    )
+
+
+def _pss_less_rss(memory: Memory | None) -> int | None:
+    if memory is None or memory.pss_bytes is None or memory.rss_bytes is None:
+        return None
+    return memory.pss_bytes - memory.rss_bytes
 
 
 def _of_fixed_load(measures: Sequence[Measure], conclusion: Conclusion) -> Caveat | None:
@@ -110,8 +130,8 @@ def _of_drift(measure: Measure) -> Caveat | None:
         return None
     return Caveat(
         "drift",
-        f"The measure drifted at dose 0: by {percent(measure.drift, signed=True)} until the last dose, if it "
-        "went on.",
+        f"The measure drifts also while nothing is collapsed: by {percent(measure.drift, signed=True)} from the "
+        "first dose to the last, at that pace.",
     )
 
 

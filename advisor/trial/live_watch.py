@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
+import signal
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from advisor.procfs.errors import GoneError
 from advisor.trial.collapse import Target
-from advisor.trial.live_document import LiveMetric, Window
+from advisor.trial.live_document import LiveMetric, MetricKind, Window
 from advisor.trial.proxies import CounterSource, cpu_seconds
 
 METRIC_TIMEOUT_S = 10.0
 """Seconds that one call of the metric command may take. Reason: longer than a window of any use."""
 
 RATE_CALLS = 3
-"""Calls of a rate's command in one window, its beginning and end included. Reason: three tell a spike from a level
-at a cost that stays small beside the window."""
+"""Calls of a rate's command in one window, spread evenly, the last at its end. Reason: three tell a spike from a
+level at a cost that stays small beside the window; none is shared with the next window, which would make neighbours
+alike."""
 
 LAST_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 """Of the numbers that a metric command prints, the last counts."""
@@ -36,17 +40,17 @@ class MetricError(Exception):
 
 @dataclass(frozen=True)
 class _Moment:
-    """One reading. at_s and metric_at_s: when the counters and the metric were read (monotonic)."""
+    """One reading. at_s and count_at_s: when the counters and the metric's count were read (monotonic)."""
 
     at_s: float
     cpu_s: float
     counts: dict[str, int]
-    metric: float | None
-    metric_at_s: float
+    count: float | None
+    count_at_s: float
 
 
 class Watcher:
-    """Takes windows of one process. problems: what the metric command last failed with."""
+    """Takes windows of one process. metric_failures: how often the metric command gave no number."""
 
     def __init__(
         self,
@@ -78,22 +82,25 @@ class Watcher:
         """
         before = self._moment()
         for _ in range(count):
-            between = self._wait_within()
+            numbers = self._wait_within()
             after = self._moment()
-            take(self._window(dose, before, between, after))
+            take(self._window(dose, before, numbers, after))
             before = after
 
     def _wait_within(self) -> list[float]:
         """Wait for one window; numbers of a rate that were read meanwhile."""
-        if self._metric is None or self._metric.kind == "counter":
+        if not self._is("rate"):
             self.wait(self._window_s)
             return []
         numbers: list[float] = []
-        for call in range(1, RATE_CALLS):
-            self.wait(self._window_s / (RATE_CALLS - 1))
-            if call < RATE_CALLS - 1 and (number := self._call_metric()) is not None:
+        for _ in range(RATE_CALLS):
+            self.wait(self._window_s / RATE_CALLS)
+            if (number := self._call_metric()) is not None:
                 numbers.append(number)
         return numbers
+
+    def _is(self, kind: MetricKind) -> bool:
+        return self._metric is not None and self._metric.kind == kind
 
     def _moment(self) -> _Moment:
         try:
@@ -103,9 +110,9 @@ class Watcher:
         counts: dict[str, int] = {}
         for source in self._sources:
             counts.update(source.read())
-        metric_began = time.monotonic()
-        metric = self._call_metric() if self._metric else None
-        return _Moment(at, cpu, counts, metric, (metric_began + time.monotonic()) / 2)
+        count_began = time.monotonic()
+        count = self._call_metric() if self._is("counter") else None
+        return _Moment(at, cpu, counts, count, (count_began + time.monotonic()) / 2)
 
     def _call_metric(self) -> float | None:
         assert self._metric is not None  # noqa: S101  # for the type checker
@@ -115,7 +122,7 @@ class Watcher:
             self.metric_failures += 1
             return None
 
-    def _window(self, dose: float, before: _Moment, between: list[float], after: _Moment) -> Window:
+    def _window(self, dose: float, before: _Moment, numbers: list[float], after: _Moment) -> Window:
         grown = {name: after.counts[name] - count for name, count in before.counts.items() if name in after.counts}
         return Window(
             dose=dose,
@@ -124,41 +131,56 @@ class Watcher:
             cpu_s=after.cpu_s - before.cpu_s,
             # A count that shrinks lost a thread or was reset: no count.
             counts={name: count for name, count in grown.items() if count >= 0},
-            value=self._value(before, between, after),
+            value=growth_per_second(before, after) if self._is("counter") else mean_of_all(numbers),
         )
 
-    def _value(self, before: _Moment, between: list[float], after: _Moment) -> float | None:
-        if self._metric is None or before.metric is None or after.metric is None:
-            return None
-        if self._metric.kind == "rate":
-            numbers = [before.metric, *between, after.metric]
-            return sum(numbers) / len(numbers)
-        grown = after.metric - before.metric
-        return grown / (after.metric_at_s - before.metric_at_s) if grown >= 0 else None
+
+def growth_per_second(before: _Moment, after: _Moment) -> float | None:
+    """Of the metric's count; None where it is unknown at one end, or shrank."""
+    if before.count is None or after.count is None or after.count < before.count:
+        return None
+    return (after.count - before.count) / (after.count_at_s - before.count_at_s)
 
 
-def read_metric(command: str, pid: int) -> float:
+def mean_of_all(numbers: Sequence[float]) -> float | None:
+    """None where a call failed: the mean of fewer would be less steady than those of its neighbours."""
+    return sum(numbers) / len(numbers) if len(numbers) == RATE_CALLS else None
+
+
+def read_metric(command: str, pid: int, timeout_s: float = METRIC_TIMEOUT_S) -> float:
     """The last number that a shell command prints. It finds the process in HUGEPAGE_ADVISOR_PID.
 
-    Raises MetricError.
+    It runs in a session of its own: Ctrl-C is for the trial, and what it started ends with it. Raises MetricError.
     """
-    environment = {**os.environ, "HUGEPAGE_ADVISOR_PID": str(pid)}
-    try:
-        done = subprocess.run(  # noqa: S602  # the user's own command line, as the user gave it
-            command,
-            shell=True,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=METRIC_TIMEOUT_S,
-            env=environment,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise MetricError(f"took longer than {METRIC_TIMEOUT_S:.0f} s") from error
-    if done.returncode:
-        raise MetricError(f"exit code {done.returncode}: {done.stderr.strip()[-200:]}")
-    numbers = LAST_NUMBER.findall(done.stdout)
-    if not numbers:
-        raise MetricError(f"printed no number: {done.stdout[:80]!r}")
-    return float(numbers[-1])
+    with subprocess.Popen(  # noqa: S602  # the user's own command line, as the user gave it
+        command,
+        shell=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        env={**os.environ, "HUGEPAGE_ADVISOR_PID": str(pid)},
+        start_new_session=True,
+    ) as process:
+        try:
+            out, err = process.communicate(timeout=timeout_s)
+        except subprocess.TimeoutExpired as error:
+            # Not reaped yet, so that the group is still its own; what it started may hold the output open.
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            raise MetricError(f"took longer than {timeout_s:g} s") from error
+    if process.returncode:
+        raise MetricError(f"exit code {process.returncode}: {err.strip()[-200:]}")
+    return last_number(out)
+
+
+def last_number(text: str) -> float:
+    """Raises MetricError where there is none, or one too large to be a number."""
+    found = LAST_NUMBER.findall(text)
+    if not found:
+        raise MetricError(f"printed no number: {text[:80]!r}")
+    number = float(found[-1])
+    if not math.isfinite(number):
+        raise MetricError(f"printed a number without bound: {found[-1][:80]}")
+    return number

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from advisor.procfs.errors import KernelTextError
@@ -13,7 +14,8 @@ from advisor.trial.settings import HostSettings
 
 HEADROOM = 1.1
 """Pool for each byte that was seen resident: allocators reserve whole mappings, and every mapping ends in a page of
-its own that is partly empty."""
+its own that is partly empty. Beyond one page it is a whole page at least: malloc's heap takes one of its own beside a
+block that fills others."""
 
 FLOOR_BYTES = 512 << 20
 """MemAvailable that stays beside the pools and beside what the command needs on base pages."""
@@ -32,7 +34,28 @@ class NeededMemory:
 def pages_needed(page_bytes: int, pool_bytes: int | None, needed: NeededMemory) -> int:
     """Pages of one pool for one run, at least one. pool_bytes: as asked for, else by what was needed."""
     wanted = pool_bytes if pool_bytes is not None else int(needed.poolable * HEADROOM)
+    if pool_bytes is None and wanted > page_bytes:
+        wanted = max(wanted, needed.poolable + page_bytes)
     return max(1, -(-wanted // page_bytes))
+
+
+def growth_order(page_sizes: Iterable[int], pool_bytes: int | None, needed: NeededMemory, fs: KernelFs) -> list[int]:
+    """In which order pools grow: the largest pages first, while free memory is least broken up.
+
+    The smallest first where there is no room for all of them: those are the ones that more hosts can have.
+    """
+    sizes = set(page_sizes)
+    growth = sum(max(0, pages_needed(size, pool_bytes, needed) - _free_pages(fs, size)) * size for size in sizes)
+    available = memory_available_bytes(fs)
+    return sorted(sizes, reverse=available is None or not _is_tight(growth, needed, available))
+
+
+def shortage(page_bytes: int, pool_bytes: int | None, needed: NeededMemory, fs: KernelFs) -> str | None:
+    """What a pool lacks after `reserve`, in words; None: nothing."""
+    wanted, free = pages_needed(page_bytes, pool_bytes, needed), _free_pages(fs, page_bytes)
+    if free >= wanted:
+        return None
+    return f"has {free} free pages of {wanted} that were wanted; memory that finds none is on base pages"
 
 
 def reserve(
@@ -48,7 +71,7 @@ def reserve(
     enough is seen from what the runs cover. Raises BusyError.
     """
     if pool_bytes is None and not needed.poolable:
-        return "no run has shown yet how much memory the pool must have; say how much"
+        return "no run has shown yet how much memory the pool must have; say how much (--pool-bytes)"
     wanted = pages_needed(page_bytes, pool_bytes, needed)
     free = _free_pages(fs, page_bytes)
     if settings is None:
@@ -57,7 +80,7 @@ def reserve(
         return None
     available = memory_available_bytes(fs)
     growth = (wanted - free) * page_bytes
-    if available is not None and available - growth < needed.rss + FLOOR_BYTES:
+    if available is not None and _is_tight(growth, needed, available):
         return (
             f"a pool {growth // MIB} MiB larger would leave {max(available - growth, 0) // MIB} MiB, and the command "
             f"needs {needed.rss // MIB} MiB on base pages and the host {FLOOR_BYTES // MIB} MiB"
@@ -69,6 +92,11 @@ def reserve(
     except SettingError as error:
         return str(error)
     return None if got else "the kernel found no contiguous memory for a single page of the pool"
+
+
+def _is_tight(growth: int, needed: NeededMemory, available: int) -> bool:
+    """Whether pools that grow by so many bytes would leave too little for a run on base pages and for the host."""
+    return available - growth < needed.rss + FLOOR_BYTES
 
 
 def _free_pages(fs: KernelFs, page_bytes: int) -> int:

@@ -36,11 +36,15 @@ class RunOptions:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a run stands in its trial. trial_began_s: time.monotonic() at the trial's start."""
+    """Where a run stands in its trial. trial_began_s: time.monotonic() at the trial's start.
+
+    needed_bytes: most anonymous and shared memory that a run before it took; None: not known.
+    """
 
     round: int
     position: int
     trial_began_s: float
+    needed_bytes: int | None = None
 
 
 def run_once(
@@ -130,5 +134,7 @@ def _run(
             value=value,
             seen=seen,
             min_coverage=options.min_coverage,
+            needed_bytes=place.needed_bytes,
         ),
+        timed_out=not in_time,
     )

@@ -50,6 +50,13 @@ FEW_RUNS = 5
 """Counted runs a side below which a warning says so. Reason: with four a side the interval is half as wide
 again as with seven."""
 
+REPORTING_DELAY_S = 2.0
+"""Seconds after which a guest gives freed memory back to its host (PAGE_REPORTING_DELAY, mm/page_reporting.c)."""
+
+WATCH_SHARE = 0.01
+"""Difference between policies in the share of a run that watching took from which a warning says so. Reason: smaller
+gains are hardly ever seen; looking at base pages costs the kernel more than looking at huge ones."""
+
 DRIFT_Z = 2.576
 """Trend statistic beyond which values are said to drift: 1 % of trials without a trend reach it by chance."""
 
@@ -132,7 +139,7 @@ def _why_none(way: Way, runs: Iterable[Run]) -> tuple[Verdict, str]:
         return "cannot-tell", "it was never run"
     reason = reasons.most_common(1)[0][0]
     example = next(run for run in mine if run.not_counted == reason)
-    if example.exit_code != 0:
+    if example.exit_code != 0 or example.timed_out:
         return "failed", reason
     if example.value is None or example.memory.coverage is None:
         return "cannot-tell", reason
@@ -192,7 +199,7 @@ def warnings_of(
     *,
     memory_held: bool = False,
 ) -> list[Caveat]:
-    """What weakens the result, the gravest first. memory_held: freed memory was kept warm between the runs."""
+    """What weakens the result, the gravest first. memory_held: what a run needs was kept warm."""
     good = [run for run in runs if _counts(run)]
     found = [
         _noisy(good, comparisons),
@@ -203,7 +210,8 @@ def warnings_of(
         _disturbed(good, "steal", "the hypervisor took more than {limit} of the CPU time", STEAL_SHARE,
                    lambda run: run.steal_share),
         _drift(good),
-        None if memory_held else _cold_memory(good, environment),
+        _watched(good),
+        _cold_memory(good, environment, memory_held=memory_held),
     ]  # fmt: skip
     return [caveat for caveat in found if caveat is not None]
 
@@ -286,11 +294,44 @@ def _drift(runs: Sequence[Run]) -> Caveat | None:
     )
 
 
-def _cold_memory(runs: Sequence[Run], environment: Environment) -> Caveat | None:
+def _watched(runs: Sequence[Run]) -> Caveat | None:
+    """Short runs: where processors are few, what watching costs one policy more may look like its own cost."""
+    shares = {
+        policy: statistics.median(run.watch_cpu_s / run.wall_s for run in runs if run.policy == policy and run.wall_s)
+        for policy in _policies(run for run in runs if run.wall_s)
+    }
+    if not shares:
+        return None
+    most, least = max(shares, key=shares.__getitem__), min(shares, key=shares.__getitem__)
+    if shares[most] - shares[least] <= WATCH_SHARE:
+        return None
+    return Caveat(
+        "watch-cost",
+        f"Watching took CPU time of {percent(shares[most])} of a run under {most} and {percent(shares[least])} under "
+        f"{least}: so much of their difference may come from it. Longer runs are disturbed less.",
+    )
+
+
+def _cold_memory(runs: Sequence[Run], environment: Environment, *, memory_held: bool) -> Caveat | None:
     if not environment.free_page_reporting or not runs:
         return None
+    if memory_held:
+        return _late_memory(runs)
     return Caveat(
         "cold-memory",
         "This machine gives free memory back to its hypervisor; the first touch of such memory costs time that "
         "belongs to no policy. Compare set-up and steady state apart.",
+    )
+
+
+def _late_memory(runs: Sequence[Run]) -> Caveat | None:
+    """Held memory is free from the start of a run on, and goes cold where it is not taken soon; pool pages do not."""
+    late = [run for run in runs if run.setup_s is not None and run.setup_s > REPORTING_DELAY_S]
+    if len(late) < DISTURBED_RUNS * len(runs):
+        return None
+    return Caveat(
+        "cold-memory",
+        f"In {len(late)} of {len(runs)} runs memory was still being taken {REPORTING_DELAY_S:g} s after the start. "
+        "This machine has given free memory back to its hypervisor by then; the first touch costs time that belongs "
+        "to no policy, and that pool pages never cost. Compare set-up and steady state apart.",
     )

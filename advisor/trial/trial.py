@@ -22,7 +22,7 @@ from advisor.trial.environment import read_environment
 from advisor.trial.errors import BusyError, SettingError
 from advisor.trial.hold import MemoryHold
 from advisor.trial.journal import Journal
-from advisor.trial.pools import NeededMemory, reserve
+from advisor.trial.pools import NeededMemory, growth_order, reserve, shortage
 from advisor.trial.runner import WALL_TIME, Place, RunOptions, run_once
 from advisor.trial.schedule import Slot, schedule
 from advisor.trial.settings import HostSettings
@@ -121,6 +121,7 @@ class _Turns:
         self.ways = {way.policy.name: way for way in found}
         self.hold = MemoryHold(fs)
         self.is_holding = bool(self.environment.free_page_reporting) if request.hold is None else request.hold
+        self.held_enough = self.is_holding
         self.runs: list[Run] = []
         self.notes: list[Caveat] = []
         self.interrupted = False
@@ -145,6 +146,7 @@ class _Turns:
 
     def take(self) -> None:
         """Every run that is due, until the end or a signal."""
+        self._begin_journal()
         slots = self._slots()
         for slot in slots:
             if self._stop.is_set:
@@ -155,6 +157,17 @@ class _Turns:
             except StoppedError:
                 self.interrupted = True
                 return
+
+    def _begin_journal(self) -> None:
+        """Before the first run: another trial is told of at once, and no process that is started goes unnoted."""
+        usable = [way for way in self.ways.values() if way.why_unusable is None]
+        if self._request.may_change and any(_may_need_changes(way) for way in usable):
+            try:
+                self._journal.begin()
+            except BusyError:
+                raise
+            except SettingError:
+                return  # each policy that needs a change says so in its turn
 
     def _slots(self) -> list[Slot]:
         """Ways that draw from a pool come last in the warm-up: the others say how large it must be."""
@@ -187,11 +200,12 @@ class _Turns:
 
     def _run(self, way: Way, slot: Slot) -> Run:
         self.hold.release(self._needed_outside_pools(way))
-        place = Place(slot.round, len(self.runs), self.began_s)
+        place = Place(slot.round, len(self.runs), self.began_s, self._needed().poolable or None)
         run = run_once(way, self._options, place, self._journal, self._fs, self._stop)
         self.runs.append(run)
         if self.is_holding and not self._stop.is_set:
-            self.hold.take(self._needed().rss)
+            needed = self._needed().rss
+            self.held_enough &= self.hold.take(needed) >= needed
         return run
 
     def _set_modes(self, way: Way) -> None:
@@ -227,12 +241,16 @@ class _Turns:
         """Once, for all runs: pages that a pool has are contiguous already and stay with this guest."""
         self._pools_ready = True
         self.hold.release()
-        for name, way in self.ways.items():
-            if way.pool_page_bytes is not None and way.why_unusable is None:
-                settings = self._settings if self._request.may_change else None
-                why = reserve(way.pool_page_bytes, self._request.pool_bytes, self._needed(), settings, self._fs)
-                if why is not None:
-                    self._give_up(name, why)
+        needed, pool_bytes, fs = self._needed(), self._request.pool_bytes, self._fs
+        settings = self._settings if self._request.may_change else None
+        drawing = [way for way in self.ways.values() if way.pool_page_bytes is not None and way.why_unusable is None]
+        order = growth_order([way.pool_page_bytes or 0 for way in drawing], pool_bytes, needed, fs)
+        for way in sorted(drawing, key=lambda way: order.index(way.pool_page_bytes or 0)):
+            page_bytes, name = way.pool_page_bytes or 0, way.policy.name
+            if (why := reserve(page_bytes, pool_bytes, needed, settings, fs)) is not None:
+                self._give_up(name, why)
+            elif (lack := shortage(page_bytes, pool_bytes, needed, fs)) is not None:
+                self.notes.append(Caveat("small-pool", f"{name} {lack}."))
 
     def _give_up(self, name: str, why: str) -> None:
         """The policy cannot be tried, or no longer; runs that it had are kept."""
@@ -252,6 +270,10 @@ def _ways(request: TrialRequest, fs: KernelFs) -> list[Way]:
     )
 
 
+def _may_need_changes(way: Way) -> bool:
+    return way.thp_enabled is not None or way.shmem_enabled is not None or way.pool_page_bytes is not None
+
+
 def _poolable(memory: MemorySeen) -> int:
     """What a pool could carry, bytes."""
     return (memory.peak_anon_bytes or 0) + (memory.peak_shmem_bytes or 0)
@@ -262,7 +284,7 @@ def _document(request: TrialRequest, turns: _Turns, began: datetime.datetime, ch
 
     ways = list(turns.ways.values())
     comparisons = compare(turns.runs, ways, request.metric.better)
-    warnings = warnings_of(turns.runs, comparisons, turns.environment, memory_held=turns.is_holding)
+    warnings = warnings_of(turns.runs, comparisons, turns.environment, memory_held=turns.held_enough)
     return Trial(
         schema=TRIAL_SCHEMA,
         tool_version=__version__,
@@ -279,6 +301,10 @@ def _document(request: TrialRequest, turns: _Turns, began: datetime.datetime, ch
         changes=changes,
         warnings=[*warnings, *turns.notes, *_own_flag()],
         interrupted=turns.interrupted,
+        seed=request.seed,
+        min_coverage=request.min_coverage,
+        timeout_s=request.timeout_s,
+        memory_held=turns.held_enough,
     )
 
 
@@ -300,7 +326,8 @@ def _stopping(stop: StopSignal | None) -> Iterator[StopSignal]:
     stop = StopSignal()
     before = {}
     if threading.current_thread() is threading.main_thread():
-        before = {number: signal.signal(number, lambda *_: stop.set()) for number in STOPPING_SIGNALS}
+        heeded = [number for number in STOPPING_SIGNALS if signal.getsignal(number) != signal.SIG_IGN]  # nohup(1)
+        before = {number: signal.signal(number, lambda *_: stop.set()) for number in heeded}
     try:
         yield stop
     finally:

@@ -34,15 +34,16 @@ def why_not_counted(
     value: float | None,
     seen: Seen,
     min_coverage: float = MIN_COVERAGE,
+    needed_bytes: int | None = None,
 ) -> str | None:
-    """None where the run counts. timed_out_s: the limit that it ran into."""
+    """None where the run counts. timed_out_s: the limit that it ran into. needed_bytes: as in `Place`."""
     if timed_out_s is not None:
         return f"did not end within {timed_out_s:g} s"
     if exit_code:
         return f"{_ending(exit_code)}: {last_line}" if last_line else _ending(exit_code)
     if value is None:
         return f"no number in the output matches {metric.regex}"
-    return _why_not_applied(way, seen, min_coverage)
+    return _why_not_applied(way, seen, min_coverage) or _why_hollow(way, seen, min_coverage, needed_bytes)
 
 
 def _ending(exit_code: int) -> str:
@@ -67,6 +68,18 @@ def _why_not_applied(way: Way, seen: Seen, min_coverage: float) -> str | None:
         return _too_little(seen.thp_share, min_coverage, "on transparent huge pages")
     share = seen.hugetlb_share.get(way.policy.page_bytes or 0, 0.0)
     return _too_little(share, min_coverage, f"on pages of {way.policy.name}")
+
+
+def _why_hollow(way: Way, seen: Seen, min_coverage: float, needed_bytes: int | None) -> str | None:
+    """Where one page of a pool is so large that it would do alone, however little of it is used: what must not have
+    stayed on base pages, next to what the command is known to need."""
+    page_bytes = way.pool_page_bytes or 0
+    if not needed_bytes or page_bytes < min_coverage * (page_bytes + needed_bytes):
+        return None
+    left = ((seen.memory.peak_anon_bytes or 0) + (seen.memory.peak_shmem_bytes or 0)) / needed_bytes
+    if 1 - left >= min_coverage:
+        return None
+    return f"{percent(min(left, 1.0))} of the memory that it needs stayed on base pages, the pool's were hardly used"
 
 
 def _too_little(share: float, least: float, where: str) -> str | None:

@@ -101,8 +101,9 @@ class HugeMemory:
 class Seen:
     """What a watch has seen.
 
-    thp_share, hugetlb_share: of the largest process's memory at its largest, None where no
-    look succeeded; problem then says why. settled_s: when 95 % of the peak was first reached, None: no memory seen.
+    thp_share, hugetlb_share: of the largest process's memory at its largest, None where no look succeeded, or none
+    while most of it was there; problem then says why. settled_s: when 95 % of the peak was first reached, None: no
+    memory seen.
     """
 
     memory: MemorySeen
@@ -184,7 +185,9 @@ class Watch:
                 continue
             except KernelTextError as error:
                 self._record.problem = str(error)
-        self._looks.took(began_s, time.thread_time() - began_cpu_s, footprint)
+        all_gone = not looked and self._record.problem is None  # what has ended meanwhile was not seen
+        seen = self._looks.last_footprint if all_gone else footprint
+        self._looks.took(began_s, time.thread_time() - began_cpu_s, seen)
         self._record.add_look(looked)
 
 
@@ -232,7 +235,7 @@ class Record:
         self._rss = self._anon = self._shmem = self._thp = 0
         self._hugetlb: dict[int, int] = {}
         self._looks = 0
-        self._largest = 0
+        self._peak = self._largest = 0
         self._best: tuple[ProcessMemory, HugeMemory] | None = None
 
     def add_round(self, now_s: float, processes: Iterable[ProcessMemory]) -> None:
@@ -243,6 +246,7 @@ class Record:
         rss = anon + shmem + max((process.file for process in processes), default=0)
         size = rss + max((process.hugetlb for process in processes), default=0)
         self._anon, self._shmem, self._rss = max(self._anon, anon), max(self._shmem, shmem), max(self._rss, rss)
+        self._peak = max([self._peak, *(process.footprint for process in processes)])
         if size > (self._curve[-1][1] if self._curve else 0):
             self._curve.append((now_s, size))
 
@@ -280,11 +284,17 @@ class Record:
             hugetlb_share=shares[1] if shares else {},
             settled_s=self._settled_s(),
             cpu_s=cpu_s,
-            problem=self.problem,
+            problem=self.problem or self._blind_spot(),
         )
 
+    def _blind_spot(self) -> str | None:
+        """Where no process was looked at near its largest: what is huge of a tenth of it says nothing of the rest."""
+        if self._looks and self._peak >= UNSEEN_GROWTH * self._largest:
+            return "most of it was there too shortly to be looked at"
+        return None
+
     def _shares(self) -> tuple[float, dict[int, float]] | None:
-        if self._best is None:
+        if self._best is None or self._blind_spot():
             return None
         memory, huge = self._best
         return huge.thp / memory.footprint, {

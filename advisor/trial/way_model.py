@@ -19,7 +19,7 @@ class HostFacts:
 
     thp_enabled, shmem_enabled: the modes now, None where the kernel has no such switch. pools: page bytes ->
     free pages that nobody has reserved. default_pool_bytes: the size that programs get without naming one.
-    may_change: the user allowed changes of settings; root: they could be made.
+    may_change: the user allowed changes of settings; root: they could be made, by who this is and where.
     """
 
     glibc: tuple[int, int] | None

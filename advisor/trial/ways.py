@@ -48,8 +48,16 @@ def host_facts(fs: KernelFs, *, may_change: bool) -> HostFacts:
         pools=_free_pages(fs),
         default_pool_bytes=_default_pool_bytes(fs),
         may_change=may_change,
-        root=os.geteuid() == 0,
+        root=os.geteuid() == 0 and not _is_read_only(fs),
     )
+
+
+def _is_read_only(fs: KernelFs) -> bool:
+    """Whether settings cannot be written even by root, as in most containers."""
+    try:
+        return bool(os.statvfs(fs.sys_path("kernel/mm")).f_flag & os.ST_RDONLY)
+    except OSError:
+        return False
 
 
 def policies_of(fs: KernelFs, names: Sequence[str] | None) -> list[Policy]:

@@ -24,7 +24,7 @@ from advisor.procfs.fs import KernelFs
 from advisor.trial.collapse import CollapseError, Target
 from advisor.trial.dose import choose
 from advisor.trial.live_measures import spread_of
-from advisor.trial.live_prepare import memory_of
+from advisor.trial.live_prepare import children_of, memory_of
 from advisor.trial.proxies import cpu_seconds
 from tests.host.knobs import THP
 from tests.programs import planted, program
@@ -145,7 +145,7 @@ def test_compute_shows_no_difference(server_program: Path, tmp_path: Path) -> No
     seen = []
     for _ in range(TRIES):
         with server(server_program, "compute", 64, tmp_path / "count") as pid:
-            made = document(pid, steps="100", window=0.15)
+            made = document(pid, steps="100", window=0.15, windows=12)
         assert made["judged_by"] in ("io-bytes", "io-calls", None)
         if made["verdict"] == "no-difference":
             return
@@ -281,3 +281,35 @@ def test_shared_memory_is_collapsed_too() -> None:
         outcome = target.collapse(choice.starts.tolist(), slot_bytes)
         assert len(outcome.collapsed) >= 16, outcome.failures
         assert (memory_of(fs, process.pid).huge_bytes or 0) >= 32 * MIB
+
+
+FORKED = """
+import ctypes, mmap, os, sys
+PR_SET_THP_DISABLE, size = 41, 32 << 20
+libc = ctypes.CDLL(None)
+libc.prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0)
+area = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+for place in range(0, size, mmap.PAGESIZE):
+    area[place] = 1
+libc.prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0)
+if os.fork():
+    print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_what_a_fork_shares_is_copied_and_was_said_before() -> None:
+    fs = KernelFs()
+    slot_bytes = int((THP / "hpage_pmd_size").read_text())
+    with program([sys.executable, "-c", FORKED]) as process, Target(process.pid) as target:
+        assert children_of(fs, process.pid) == 1
+        choice, before = choose(fs, process.pid, slot_bytes), memory_of(fs, process.pid)
+        assert choice.eligible.forked_bytes >= 28 * MIB
+        outcome = target.collapse(choice.starts.tolist(), slot_bytes)
+        taken = len(outcome.collapsed) * slot_bytes
+        after = memory_of(fs, process.pid)
+    assert taken >= 28 * MIB, outcome.failures
+    assert before.rss_bytes and after.rss_bytes and before.pss_bytes and after.pss_bytes
+    assert after.rss_bytes - before.rss_bytes < 4 * MIB
+    # Half of what two share is each one's; afterwards each has all of it.
+    assert after.pss_bytes - before.pss_bytes == pytest.approx(taken / 2, rel=0.25)

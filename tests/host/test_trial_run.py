@@ -136,7 +136,8 @@ def test_a_trial_killed_in_the_middle_is_undone_by_the_next_command(tmp_path: Pa
         assert is_running(command)
         assert current(THP / "enabled") == "always"
         left = restore_left_over(tmp_path)
-        assert [one.restored for one in left] == [True]
+        assert [one.path for one in left] == [f"process {command}", str(THP / "enabled")]
+        assert all(one.restored for one in left)
         assert not is_running(command)
 
 

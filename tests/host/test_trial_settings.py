@@ -85,7 +85,8 @@ def test_what_a_killed_trial_left_is_put_back(before: list[str]) -> None:
         done = restore_left_over()
     finally:
         kill(trial)
-    assert [(one.path, one.restored) for one in done] == [(str(knob), True) for knob in reversed(KNOBS)]
+    assert [one.path for one in done] == [f"process {child}", *(str(knob) for knob in reversed(KNOBS))]
+    assert all(one.restored for one in done)
     assert values() == before
     assert look_at(child) is None
     assert not journal_names(STATE_DIRECTORY)

@@ -73,7 +73,7 @@ def test_a_trial_without_counted_runs_on_base_pages_says_so() -> None:
     trial = samples.make_trial({samples.BASE: 1, samples.THP: 0.7})
     runs = [replace(run, not_counted="9 % was huge") if run.policy == "base" else run for run in trial.runs]
     assert conclusion(samples.conclude(replace(trial, runs=runs))) == (
-        "Nothing can be told: no run on base pages counted."
+        "Nothing can be told: no run on base pages counted (9 % was huge)."
     )
 
 

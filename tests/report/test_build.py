@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 from typing import Any
 
 import jsonschema
@@ -15,11 +16,14 @@ from advisor.features.why_not_huge import why_not_huge_of
 from advisor.procfs.facts import BuddyZone, Cpu, HugetlbPool, Stat, Status, Thp, ThpSize, TlbLevel
 from advisor.profile.model import (
     Cost,
+    Density,
     Header,
     HostFacts,
     HostState,
     Mapping,
+    ProbeCost,
     ProcessFacts,
+    ProcessProbes,
     ProcessRecord,
     Profile,
     Sample,
@@ -275,6 +279,30 @@ def test_no_limitation_about_privileges_where_all_was_read() -> None:
     ]
     found = limits(make(replace(profile, samples=samples)))
     assert not {"smaps-denied", "pagetypeinfo-denied", "denied-files", "not-privileged"} & found
+
+
+def test_probes_show_what_they_found_what_they_cost_and_why_they_could_not_run() -> None:
+    density = Density(2 * MIB, 4 * KIB, [0] * 8 + [3], [0] * 8 + [6 * MIB], 0, 0, 0, True)
+    probes = ProcessProbes(
+        density=density,
+        costs={"density": ProbeCost(0.01, 0.005, 0.0)},
+        problems={"soft-dirty": "missing: this kernel keeps no soft-dirty bits"},
+    )
+    profile = make_profile(1)
+    processes = [record(1, "probed", 6 * MIB, probes=probes), record(2, "other", 6 * MIB)]
+    made = make(replace(profile, samples=[replace(profile.samples[0], processes=processes)]))
+    probed = named(made, "probed")
+    assert named(made, "other").probes is None
+    assert probed.probes is not None
+    assert probed.probes.features == {
+        "probe_density_mean": 1.0,
+        "probe_sparse_slot_share": 0.0,
+        "probe_fill_bytes": 0,
+        "probe_slot_outside_bytes": 0,
+    }
+    assert probed.probes.costs["density"].wall_s == 0.01
+    assert list(probed.probes.problems) == ["soft-dirty"]
+    jsonschema.validate(json.loads(encode_report(made)), report_schema())
 
 
 def test_reasons_against_huge_pages_are_the_largest_first(report: Report) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,25 @@ def test_outcomes_join() -> None:
     first, later = Outcome([0], {"ENOMEM": 1}, 1.0, 0.5), Outcome([1, 2], {"ENOMEM": 1, "EBUSY": 1}, 2.0, 0.5)
     first.add(later, 10)
     assert first == Outcome([0, 11, 12], {"ENOMEM": 2, "EBUSY": 1}, 3.0, 1.0)
+
+
+def test_a_number_that_no_process_can_have_is_no_other_process() -> None:
+    """Cut to 32 bits it would be this very process."""
+    with pytest.raises(CollapseError) as caught:
+        Target((1 << 32) + os.getpid())
+    assert caught.value.reason == "gone"
+
+
+def test_a_thread_is_not_a_process() -> None:
+    stay = threading.Event()
+    thread = threading.Thread(target=stay.wait)
+    thread.start()
+    try:
+        with pytest.raises(CollapseError, match="thread of another"):
+            Target(thread.native_id or 0)
+    finally:
+        stay.set()
+        thread.join()
 
 
 def test_a_process_that_was_never_there() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import mmap
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -14,12 +16,13 @@ from advisor.procfs.fs import KernelFs
 from advisor.trial.dose import (
     MIN_POPULATED_SHARE,
     Area,
+    _look,
     areas_of,
     choose_slots,
     parse_steps,
     spread_order,
 )
-from advisor.trial.live_pages import PageReader, covered
+from advisor.trial.live_pages import PIECE_BYTES, PageReader, SlotPages
 from tests.procfs.test_smaps import entry
 
 SLOT = 2 << 20
@@ -110,43 +113,79 @@ def test_steps_are_percentages_that_grow() -> None:
             parse_steps(text)
 
 
-@given(st.lists(st.tuples(st.integers(1, 40), st.integers(0, 40)), max_size=20))
-def test_covered_counts_bytes_between_edges(runs: list[tuple[int, int]]) -> None:
-    regions, at = [], 0
-    for length, gap in runs:
-        regions.append((at + gap, at + gap + length))
-        at += gap + length
-    edges = np.arange(0, at + 17, 8, dtype=np.int64)
-    expected = [
-        sum(any(start <= place < end for start, end in regions) for place in range(edge, edge + 8))
-        for edge in edges[:-1].tolist()
-    ]
-    rows = np.array([(start, end, 0) for start, end in regions], np.int64).reshape(-1, 3)
-    assert covered(rows, edges).tolist() == expected
+class FakeReader:
+    """Every other slot of a mapping is full, those at places that 5 divides are huge, all others are empty."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    def slots(self, start: int, count: int, slot_bytes: int) -> SlotPages:
+        self.asked.append(count)
+        numbers = start // slot_bytes + np.arange(count)
+        return SlotPages(np.where(numbers % 2 == 0, slot_bytes, 0), numbers % 10 == 0)
+
+
+def test_a_long_mapping_is_looked_at_in_pieces_and_what_is_empty_is_forgotten() -> None:
+    reader = FakeReader()
+    slots = 2 * PIECE_BYTES // SLOT + 10
+    starts, populated, huge = _look(reader, [Area(10 * SLOT, slots)], SLOT)  # type: ignore[arg-type]
+    assert reader.asked == [PIECE_BYTES // SLOT] * 2 + [10]
+    places = [place for place in range(10, 10 + slots) if place % 2 == 0]
+    assert starts.tolist() == [place * SLOT for place in places if place % 10]
+    assert set(populated.tolist()) == {SLOT}
+    assert huge == sum(place % 10 == 0 for place in places)
+
+
+def test_memory_shared_since_a_fork_is_told_of_private_memory_alone() -> None:
+    private = entry(SLOT, 8192, Rss=8192, Shared_Clean=4, Shared_Dirty=1020)
+    assert areas_of(private.encode(), SLOT)[0] == [Area(SLOT, 4, 0, 1 << 20)]
+    tail = "rw-s 00000000 00:01 77                         /dev/zero (deleted)"
+    shared = entry(SLOT, 8192, tail, Rss=8192, Shared_Clean=4, Shared_Dirty=1020)
+    assert areas_of(shared.encode(), SLOT)[0] == [Area(SLOT, 4)]
+
+
+@contextmanager
+def own_slots(count: int) -> Iterator[tuple[mmap.mmap, int, int]]:
+    """Memory on base pages with `count` whole slots in it: the mapping, where in it the first begins, its address."""
+    if not hasattr(mmap, "MADV_NOHUGEPAGE"):
+        pytest.skip("no madvise for huge pages here")
+    area = mmap.mmap(-1, (count + 1) * SLOT, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    area.madvise(mmap.MADV_NOHUGEPAGE)
+    base = np.frombuffer(area, np.uint8).ctypes.data
+    start = -(-base // SLOT) * SLOT
+    yield area, start - base, start
+    area.close()
+
+
+@pytest.mark.host
+def test_pages_with_holes_between_them_are_counted_once() -> None:
+    """1366 regions in two slots: the kernel hands out 512 at one go."""
+    page = os.sysconf("SC_PAGE_SIZE")
+    with own_slots(2) as (area, first, start):
+        touched = range(first, first + 2 * SLOT, 3 * page)
+        for place in touched:
+            area[place] = 1
+        with PageReader(KernelFs(), os.getpid()) as reader:
+            seen = reader.slots(start, 2, SLOT)
+    assert seen.populated.sum() == len(touched) * page
+    assert (seen.populated < SLOT / 2).all()
 
 
 @pytest.mark.host
 def test_both_ways_of_reading_pages_agree_with_what_was_touched() -> None:
-    area = mmap.mmap(-1, 6 * SLOT, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    if not hasattr(mmap, "MADV_NOHUGEPAGE"):
-        pytest.skip("no madvise for huge pages here")
-    area.madvise(mmap.MADV_NOHUGEPAGE)
-    before = np.frombuffer(area, np.uint8)
-    base = before.ctypes.data
-    del before
-    start = -(-base // SLOT) * SLOT
     page = os.sysconf("SC_PAGE_SIZE")
     touched = [SLOT // page, 1, 0, 7]
-    for slot, pages in enumerate(touched):
-        for index in range(pages):
-            area[start - base + slot * SLOT + index * page] = 1
-    area[start - base + 2 * SLOT]  # a page that was only read is the zero page, which is no memory
-    with PageReader(KernelFs(), os.getpid()) as reader:
-        scanned = reader.slots(start, len(touched), SLOT)
-        if not reader.can_scan:
-            pytest.skip("this kernel has no PAGEMAP_SCAN")
-        reader.can_scan = False
-        read = reader.slots(start, len(touched), SLOT)
+    with own_slots(len(touched)) as (area, first, start):
+        for slot, pages in enumerate(touched):
+            for index in range(pages):
+                area[first + slot * SLOT + index * page] = 1
+        area[first + 2 * SLOT]  # a page that was only read is the zero page, which is no memory
+        with PageReader(KernelFs(), os.getpid()) as reader:
+            scanned = reader.slots(start, len(touched), SLOT)
+            if not reader.can_scan:
+                pytest.skip("this kernel has no PAGEMAP_SCAN")
+            reader.can_scan = False
+            read = reader.slots(start, len(touched), SLOT)
     assert scanned.populated.tolist() == [pages * page for pages in touched]
     assert scanned.huge is not None and not scanned.huge.any()
     assert read.huge is None

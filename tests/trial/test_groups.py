@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -12,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from advisor.trial.groups import end_groups, look_at, start_ticks
+from advisor.trial.pidfd import open_pidfd
 from advisor.trial.record import parse_journal
-from tests.trial.knobs import Host
+from tests.trial.knobs import Host, dead_pid
 
 
 @pytest.fixture
@@ -50,6 +52,18 @@ def test_a_noted_process_ends_with_all_that_it_started(host: Host, own: bool) ->
         leader.wait()
 
 
+def test_what_a_killed_trial_left_running_is_ended_and_told_of(host: Host) -> None:
+    with subprocess.Popen(["sleep", "99"], start_new_session=True) as process:
+        host.plant(
+            {"started": process.pid, "start_ticks": start_ticks(process.pid)}, {"started": 1, "start_ticks": 1}
+        )
+        (told,) = host.restore()
+        assert process.wait(timeout=5) == -signal.SIGTERM
+    assert (told.path, told.restored) == (f"process {process.pid}", True)
+    assert told.message == f"process {process.pid}: started by the trial, still ran, ended"
+    assert host.restore() == []
+
+
 def test_one_that_does_not_listen_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("advisor.trial.groups.TERM_WAIT_S", 0.2)
     deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(99)"
@@ -62,6 +76,23 @@ def test_one_that_does_not_listen_is_killed(monkeypatch: pytest.MonkeyPatch) -> 
         assert process.poll() is None, "another start time: somebody else"
         assert end_groups({process.pid: ticks}) == []
         assert process.wait(timeout=5) == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("missing", [errno.ENOSYS, errno.EPERM])
+def test_without_pidfds_processes_are_ended_by_number(monkeypatch: pytest.MonkeyPatch, missing: int) -> None:
+    def refuse(_: int) -> int:
+        raise OSError(missing, os.strerror(missing))
+
+    monkeypatch.setattr("advisor.trial.groups.open_pidfd", refuse)
+    with subprocess.Popen(["sleep", "99"], start_new_session=True) as process:
+        assert end_groups({process.pid: start_ticks(process.pid) or 0}) == []
+        assert process.wait(timeout=5) == -signal.SIGTERM
+
+
+def test_a_pidfd_of_nobody_is_an_error() -> None:
+    for pid in (dead_pid(), os.getpid() + (1 << 32), -1, 0):
+        with pytest.raises(ProcessLookupError):
+            open_pidfd(pid)
 
 
 def test_no_journal_can_end_this_process_or_its_parents() -> None:

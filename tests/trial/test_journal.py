@@ -57,6 +57,22 @@ def test_leaving_the_block_restores_the_first_value_last_change_first(host: Host
     assert not journal.problems
 
 
+def test_a_journal_begins_before_the_first_change_where_that_is_asked(host: Host) -> None:
+    with host.journal() as journal:
+        journal.begin()
+        (path,) = host.left()
+        journal.begin()
+        assert host.left() == [path]
+        with pytest.raises(BusyError):
+            host.journal().begin()
+        journal.change(host.number, "9")
+        assert host.left() == [path]
+    assert host.number.read_text() == "7\n"
+    with host.journal() as journal:
+        journal.begin()
+    assert not host.left(), "nothing was changed, nothing is left"
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError, SystemExit])
 def test_an_interrupted_trial_restores(host: Host, error: type[BaseException]) -> None:
     with pytest.raises(error), host.journal() as journal:

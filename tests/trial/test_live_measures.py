@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from statistics import median
 
 import pytest
 from hypothesis import given
@@ -12,11 +13,14 @@ from hypothesis import strategies as st
 from advisor.trial.document import Interval
 from advisor.trial.live_document import LiveMetric, Memory, Step, Window
 from advisor.trial.live_measures import (
+    HELD_SHARE,
     LARGEST_AUTOCORRELATION,
     METRIC,
     METRIC_PER_CPU,
     autocorrelation,
     conclude,
+    drift_of,
+    held_share,
     judge,
     judged,
     measures_of,
@@ -49,14 +53,14 @@ def windows(
     return made
 
 
-def conclusion(made: list[Window], metric: LiveMetric | None = None, collapsed: int = 100) -> tuple[str, str | None]:
-    found = conclude(measures_of(made, metric), collapsed)
+def conclusion(made: list[Window], metric: LiveMetric | None = None, held: float = 1.0) -> tuple[str, str | None]:
+    found = conclude(measures_of(made, metric), held)
     return found.verdict, found.judged_by
 
 
 def test_faster_by_a_steady_proxy() -> None:
     made = windows({0.0: 10_000, 0.5: 11_000, 1.0: 12_500})
-    found = conclude(measures_of(made, None), 100)
+    found = conclude(measures_of(made, None), 1.0)
     assert (found.verdict, found.judged_by) == ("faster", "io-bytes")
     assert found.speed_up is not None
     assert found.speed_up.low < 1.25 < found.speed_up.high
@@ -86,11 +90,27 @@ def test_drift_as_large_as_the_effect_says_nothing() -> None:
     assert verdict == "cannot-tell"
 
 
+def test_drift_that_dose_0_alone_would_not_show_says_nothing() -> None:
+    """Half a percent a second: 4 % within a dose, and 16 % from the first to the last."""
+    made = windows({0.0: 10_000, 0.25: 10_000, 0.5: 10_000, 1.0: 10_000}, noise=0.01, drift=0.005)
+    measures = measures_of(made, None)
+    assert drift_of([(one, one.counts["io-bytes"]) for one in made if one.dose == 0]) is None
+    assert measures[0].drift == pytest.approx(0.12, rel=0.5)
+    found = conclude(measures, 1.0)
+    assert found.speed_up is not None and found.speed_up.low > 1
+    assert (found.verdict, "drifts" in found.why) == ("cannot-tell", True)
+
+
+def test_steps_are_no_drift() -> None:
+    made = windows({0.0: 10_000, 0.25: 11_000, 0.5: 12_000, 1.0: 14_000})
+    assert measures_of(made, None)[0].drift is None
+
+
 def test_drift_that_is_small_beside_the_effect_is_only_told() -> None:
     made = windows({0.0: 10_000, 1.0: 20_000}, noise=0.0005, drift=0.001)
     measures = measures_of(made, None)
     assert measures[0].drift == pytest.approx(0.008, rel=0.5)
-    assert conclude(measures, 100).verdict == "faster"
+    assert conclude(measures, 1.0).verdict == "faster"
 
 
 @pytest.mark.parametrize(
@@ -103,7 +123,7 @@ def test_drift_that_is_small_beside_the_effect_is_only_told() -> None:
     ],
 )
 def test_no_steady_proxy_says_why(made: list[Window], why: str) -> None:
-    found = conclude(measures_of(made, None), 100)
+    found = conclude(measures_of(made, None), 1.0)
     assert found.verdict == "cannot-tell"
     assert why in found.why
     assert found.judged_by is None
@@ -130,7 +150,7 @@ def test_a_metric_where_less_is_better() -> None:
         Window(dose, float(at), 1.0, 1.0, {}, (10.0 if dose == 0 else 8.0) + at % 3 * 0.01)
         for at, dose in enumerate([0.0] * 6 + [1.0] * 6)
     ]
-    found = conclude(measures_of(made, LiveMetric("p99", "rate", "lower")), 1)
+    found = conclude(measures_of(made, LiveMetric("p99", "rate", "lower")), 1.0)
     assert (found.verdict, found.judged_by) == ("faster", METRIC)
     assert found.speed_up is not None and found.speed_up.estimate == pytest.approx(1.25, rel=0.01)
 
@@ -142,7 +162,7 @@ def test_a_fixed_load_is_seen_through() -> None:
         for at, dose in enumerate([0.0] * 8 + [1.0] * 8)
     ]
     measures = measures_of(made, COUNTER)
-    found = conclude(measures, 1)
+    found = conclude(measures, 1.0)
     assert [one.id for one in measures] == [METRIC, METRIC_PER_CPU]
     assert (found.verdict, found.judged_by) == ("no-difference", METRIC)
     caveats = warnings_of(measures, found, [], made, 0, Memory(1, 0, 1), None, SLOT)
@@ -151,7 +171,26 @@ def test_a_fixed_load_is_seen_through() -> None:
 
 
 def test_nothing_collapsed_concludes_nothing() -> None:
-    assert conclusion(windows({0.0: 10_000, 1.0: 12_000}), collapsed=0)[0] == "cannot-tell"
+    assert conclusion(windows({0.0: 10_000, 1.0: 12_000}), held=0.0)[0] == "cannot-tell"
+
+
+def test_no_difference_is_not_said_of_memory_that_was_not_huge() -> None:
+    made = windows({0.0: 10_000, 1.0: 10_000}, noise=0.002)
+    assert conclusion(made, held=HELD_SHARE)[0] == "no-difference"
+    measures = measures_of(made, None)
+    found = conclude(measures, 0.2)
+    assert (found.verdict, found.why) == ("cannot-tell", "only 20 % of the memory asked for was on huge pages")
+    assert conclusion(windows({0.0: 10_000, 1.0: 14_000}), held=0.2)[0] == "faster"
+
+
+def test_what_was_held_is_what_was_collapsed_and_kept() -> None:
+    steps = [step(asked_slots=10, collapsed_slots=4), step(asked_slots=10, collapsed_slots=4)]
+    before = Memory(1, SLOT, 1)
+    assert held_share(steps, before, None, SLOT) == pytest.approx(0.4)
+    assert held_share(steps, before, Memory(1, 5 * SLOT, 1), SLOT) == pytest.approx(0.2)
+    assert held_share(steps, before, Memory(1, 0, 1), SLOT) == 0
+    assert held_share(steps, before, Memory(1, 50 * SLOT, 1), SLOT) == pytest.approx(0.4)
+    assert held_share([], before, None, SLOT) == 0
 
 
 def test_only_dose_0_concludes_nothing() -> None:
@@ -176,6 +215,22 @@ def test_autocorrelation_of_slow_waves_and_of_noise() -> None:
     assert autocorrelation([[5.0, 5.0]]) == 0
 
 
+def test_correlation_is_not_lost_in_short_groups() -> None:
+    """Four doses of eight windows, as by default, each value half the one before and half chance."""
+    chance = random.Random(3)
+    found = []
+    for _ in range(200):
+        groups, value = [], 0.0
+        for _ in range(4):
+            group = []
+            for _ in range(8):
+                value = 0.5 * value + chance.gauss(0, math.sqrt(0.75))
+                group.append(100 + value)
+            groups.append(group)
+        found.append(autocorrelation(groups))
+    assert median(found) == pytest.approx(0.5, abs=0.1)
+
+
 def step(**changes: object) -> Step:
     fields = {
         "dose": 1.0, "asked_slots": 10, "collapsed_slots": 10, "filled_bytes": 0, "wall_s": 1.0, "cpu_s": 1.0,
@@ -189,17 +244,26 @@ def test_what_failed_and_what_was_lost_is_told() -> None:
     measures = measures_of(made, None)
     steps = [step(collapsed_slots=8, failures={"ENOMEM": 2})]
     end = Memory(1, 4 * SLOT, 1)
-    caveats = warnings_of(measures, conclude(measures, 8), steps, made, 3, Memory(1, 0, 1), end, SLOT)
+    caveats = warnings_of(measures, conclude(measures, 0.8), steps, made, 3, Memory(1, 0, 1), end, SLOT)
     by_id = {caveat.id: caveat.message for caveat in caveats}
     assert "2 of 10 slots" in by_id["not-collapsed"]
     assert "50 %" in by_id["not-kept"]
     assert "3 times" in by_id["metric-failed"]
 
 
+def test_what_collapsing_copied_is_told() -> None:
+    made = windows({0.0: 10_000, 1.0: 12_000})
+    measures = measures_of(made, None)
+    before, end = Memory(10 * SLOT, 0, 1, 4 * SLOT), Memory(11 * SLOT, 10 * SLOT, 1, 9 * SLOT)
+    caveats = warnings_of(measures, conclude(measures, 1.0), [step()], made, 0, before, end, SLOT)
+    assert caveats[0].id == "copied"
+    assert "8 MiB" in caveats[0].message
+
+
 def test_waiting_is_a_weak_measure() -> None:
     made = windows({0.0: 10_000, 1.0: 10_000}, name="waits")
     measures = measures_of(made, None)
-    caveats = warnings_of(measures, conclude(measures, 1), [], made, 0, Memory(1, 0, 1), None, SLOT)
+    caveats = warnings_of(measures, conclude(measures, 1.0), [], made, 0, Memory(1, 0, 1), None, SLOT)
     assert "weak-proxy" in {caveat.id for caveat in caveats}
 
 

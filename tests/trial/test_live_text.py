@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import jsonschema
 import msgspec
 import pytest
 
@@ -21,6 +22,7 @@ from advisor.trial.live_document import (
     Step,
     Window,
 )
+from advisor.trial.schema import LIVE_SCHEMA_PATH, live_trial_schema, schema_text
 
 MIB = 1 << 20
 SPEED_UP = Interval(1.27, 1.25, 1.29, 0.95)
@@ -98,9 +100,36 @@ def test_json_reads_back_as_the_same_document() -> None:
     assert msgspec.json.decode(text, type=LiveTrial) == trial()
 
 
+def test_the_published_schema_is_that_of_the_types_and_describes_the_document() -> None:
+    schema = live_trial_schema()
+    assert LIVE_SCHEMA_PATH.read_text(encoding="utf-8") == schema_text(schema), "run python -m advisor.trial.schema"
+    jsonschema.Draft202012Validator.check_schema(schema)
+    assert all(definition["title"] and definition["description"] for definition in schema["$defs"].values())
+    jsonschema.validate(json.loads(render_live_json(trial())), schema, cls=jsonschema.Draft202012Validator)
+
+
 def test_the_plan_says_what_stays_and_what_it_costs() -> None:
     lines = " ".join(
-        plan_lines(7, "x", ELIGIBLE, asked_bytes=1024 * MIB, missing_bytes=4 * MIB, steps=3, seconds=32.0)
+        plan_lines(
+            7,
+            "x",
+            ELIGIBLE,
+            asked_bytes=1024 * MIB,
+            missing_bytes=4 * MIB,
+            copied_bytes=3 * MIB,
+            children=2,
+            steps=3,
+            seconds=32.0,
+        )
     )
     for words in ("1 GiB of process 7 (x)", "3 steps", "stay huge", "grow by 4 MiB", "3 places", "5 MiB"):
         assert words in lines
+    assert "Up to 3 MiB more are taken from the host" in lines
+    assert "Only process 7 itself is moved and measured, the 2 processes that it started not." in lines
+
+
+def test_what_was_not_moved_and_why_it_ended_early_is_told() -> None:
+    text = render_live_text(trial(children=1, ended="tight-memory", rss_growth_bytes=-3 * MIB))
+    assert "the process that it started, neither moved nor measured" in text
+    assert "memory got tight before the last dose" in text
+    assert "memory shrank by 3 MiB" in text

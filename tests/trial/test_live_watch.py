@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,8 +13,9 @@ import pytest
 from advisor.procfs.errors import GoneError
 from advisor.procfs.fs import KernelFs
 from advisor.trial.collapse import Target
+from advisor.trial.groups import look_at
 from advisor.trial.live_document import Eligible, LiveMetric, Window
-from advisor.trial.live_prepare import LiveRefusedError, cgroup_rooms, check_room, why_nothing
+from advisor.trial.live_prepare import LiveRefusedError, cgroup_rooms, check_room, children_of, why_nothing
 from advisor.trial.live_watch import MetricError, StoppedError, Watcher, read_metric
 from advisor.trial.proxies import KernelSource
 from tests.fake_proc import FakeProc
@@ -27,10 +29,33 @@ def test_the_last_number_counts() -> None:
     assert read_metric('echo "$HUGEPAGE_ADVISOR_PID"', 77) == 77
 
 
-@pytest.mark.parametrize(("command", "why"), [("exit 3", "exit code 3"), ("echo none", "no number")])
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [("exit 3", "exit code 3"), ("echo none", "no number"), ("echo 1e999", "without bound")],
+)
 def test_a_metric_that_gives_nothing_says_why(command: str, why: str) -> None:
     with pytest.raises(MetricError, match=why):
         read_metric(command, 1)
+
+
+def test_a_metric_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
+    """Its child holds the output open, and would be waited for."""
+    child = tmp_path / "child"
+    began = time.monotonic()
+    with pytest.raises(MetricError, match=r"longer than 0\.3 s"):
+        read_metric(f"sleep 30 & echo $! > {child}; wait", 1, timeout_s=0.3)
+    assert time.monotonic() - began < 5
+    assert has_ended(int(child.read_text()))
+
+
+def has_ended(pid: int) -> bool:
+    """Within a second."""
+    for _ in range(50):
+        found = look_at(pid)
+        if found is None:
+            return True
+        time.sleep(0.02)
+    return False
 
 
 @pytest.fixture
@@ -67,7 +92,7 @@ def test_a_rate_is_the_mean_of_its_calls(target: Target, tmp_path: Path) -> None
     count.write_text("1")
     step = f"n=$(cat {count}); echo $((n + 1)) > {count}; echo $n"
     first, second = take(target, LiveMetric(step, "rate", "higher"))
-    assert (first.value, second.value) == (2.0, 4.0)
+    assert (first.value, second.value) == (2.0, 5.0)  # 1, 2, 3 and 4, 5, 6: no number counts twice
 
 
 def test_a_metric_that_fails_leaves_the_window_without_a_value(target: Target) -> None:
@@ -110,6 +135,12 @@ def test_tight_memory_is_refused_with_the_numbers(fs: KernelFs) -> None:
     check_room(fs, 7, available // 2)
     with pytest.raises(LiveRefusedError, match=r"8000 MiB available.*grow by 7998 MiB"):
         check_room(fs, 7, available - 2 * MIB)
+
+
+def test_children_are_counted() -> None:
+    before = children_of(KernelFs(), os.getpid())
+    with program(["sh", "-c", "echo ready; read x"]):
+        assert children_of(KernelFs(), os.getpid()) == before + 1
 
 
 def group(fs: KernelFs, name: str, limit: str, used: int, inactive: int) -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from advisor.procfs.errors import MalformedError
 from advisor.procfs.fs import KernelFs
+from advisor.trial import live_requests
 from advisor.trial.live_requests import (
     PROTOCOLS,
     NoAnswerError,
@@ -116,6 +117,26 @@ def test_redis_counts_until_it_goes() -> None:
         assert source.read() == {"redis-commands": 9}
         assert source.read() == {}
         source.close()
+
+
+def test_an_answer_that_comes_byte_by_byte_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_requests, "ANSWER_S", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def drip() -> None:
+            connection, _ = listener.accept()
+            with connection, suppress(OSError):
+                for _ in range(100):
+                    connection.sendall(b"x")
+                    time.sleep(0.02)
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        began = time.monotonic()
+        with pytest.raises((NoAnswerError, TimeoutError)):
+            RequestSource(REDIS, listener.getsockname())
+        assert time.monotonic() - began < 1
+        thread.join()
 
 
 def test_memcached_counts_gets_and_sets() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 import resource
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 from advisor.procfs.fs import KernelFs
 from advisor.trial.command import (
     OUTPUT_BYTES,
+    Output,
     StartError,
     StoppedError,
     StopSignal,
@@ -97,6 +99,34 @@ def test_a_run_over_its_time_is_ended() -> None:
     assert 0.2 <= done.wall_s < 1
     assert [word for word, _ in noted.lines] == ["started", "ended"]
     assert not is_running(noted.lines[0][1])
+
+
+def test_a_server_that_ends_politely_was_ended_all_the_same() -> None:
+    done = run(way("sh", "-c", "trap 'exit 0' TERM; sleep 60 & wait"), options(timeout_s=0.2))
+    assert (done.exit_code, done.timed_out, done.not_counted) == (0, True, "did not end within 0.2 s")
+
+
+def test_without_pidfds_nothing_can_be_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: int) -> int:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr("advisor.trial.command.open_pidfd", refuse)
+    noted = Noted()
+    with pytest.raises(StartError, match=r"Linux 5\.3.*not implemented"):
+        run(way("sleep", "60"), noted=noted)
+    assert not is_running(noted.lines[0][1])
+
+
+def test_who_got_hold_of_the_pipe_and_writes_on_delays_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("advisor.trial.command.GRACE_S", 0.1)
+    read_end, write_end = os.pipe()
+    with subprocess.Popen(["yes"], stdout=write_end) as stranger:
+        os.close(write_end)
+        began_s = time.monotonic()
+        Output(read_end, None, time.monotonic).read_rest()
+        stranger.kill()
+    os.close(read_end)
+    assert time.monotonic() - began_s < 5
 
 
 def test_what_a_command_leaves_is_ended(tmp_path: Path) -> None:
@@ -266,6 +296,27 @@ def test_a_run_counts_only_if_its_policy_was_seen(policy: Policy, seen: Seen, wh
     assert found == why
 
 
+@pytest.mark.parametrize(
+    ("left_mib", "needed_mib", "counts"),
+    [(1590, 1600, False), (1190, 1600, True), (7500, 8000, True), (1590, None, True)],
+)
+def test_a_large_page_that_is_nearly_empty_is_no_policy(left_mib: int, needed_mib: int | None, counts: bool) -> None:
+    """One page of 1G, for the heap; what the command needs is elsewhere, or (8000 MiB) the share tells by itself."""
+    memory = MemorySeen(peak_anon_bytes=left_mib * MIB, coverage=0.4)
+    found = why_not_counted(
+        way("x", policy=GIGANTIC, pool_page_bytes=1 << 30),
+        exit_code=0,
+        timed_out_s=None,
+        last_line="",
+        metric=Metric(kind="wall", better="lower"),
+        value=1.0,
+        seen=Seen(memory, 0.0, {1 << 30: 0.4}, None, 0, None),
+        needed_bytes=None if needed_mib is None else needed_mib * MIB,
+    )
+    expected = "99 % of the memory that it needs stayed on base pages, the pool's were hardly used"
+    assert found == (None if counts else expected)
+
+
 @given(st.text())
 def test_the_last_line_is_one_visible_bounded_line(output: str) -> None:
     line = last_line(output)
@@ -290,7 +341,8 @@ def test_cpu_of_others_and_of_the_hypervisor() -> None:
     before = parse_cpu_times(b"cpu  100 0 100 1000 50 0 0 10 0 0\ncpu0 1 1\n", 100)
     assert before == CpuTimes(12.6, 2.0, 0.1)
     after = CpuTimes(22.6, 6.0, 0.6)
-    assert cpu_shares(before, after, own_s=1.0) == (pytest.approx(0.3), pytest.approx(0.05))
+    other, steal = cpu_shares(before, after, own_s=1.0)
+    assert (other, steal) == pytest.approx((0.3, 0.05))
     assert cpu_shares(before, before, 0.0) == (None, None)
     assert cpu_shares(None, after, 0.0) == (None, None)
 

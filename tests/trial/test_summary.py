@@ -114,6 +114,8 @@ def test_a_policy_without_counted_runs_says_what_most_of_them_say() -> None:
     assert (found.verdict, found.why, found.runs) == ("not-applied", "3 % on huge pages", 0)
     broken = [run("thp", None, 10 + n, exit_code=1, not_counted="exit code 1") for n in range(3)]
     assert only(compare([*base, *unseen, *broken], ways, "lower")).verdict == "failed"
+    slow = [run("thp", 9.0, 10, exit_code=0, timed_out=True, not_counted="did not end within 9 s")]
+    assert only(compare([*base, *slow], ways, "lower")).verdict == "failed"
     silent = [run("thp", None, 10, not_counted="the metric was not printed")]
     found = only(compare([*base, *silent], ways, "lower"))
     assert (found.verdict, found.why) == ("cannot-tell", "the metric was not printed")
@@ -205,6 +207,27 @@ def test_drift_is_seen_through_the_difference_of_policies() -> None:
     assert "+6" in caveats(runs)["drift"]
     slight = [1 + 0.001 * step for step in range(7)]
     assert "drift" not in caveats(runs_of(base=slight, thp=[value * 0.5 for value in slight]))
+
+
+def test_what_watching_cost_one_policy_more_is_said() -> None:
+    runs = [
+        replace(one, watch_cpu_s=0.03 if one.policy == "base" else 0.01) for one in runs_of(base=STEADY, thp=STEADY)
+    ]
+    message = caveats(runs)["watch-cost"]
+    assert "3 % of a run under base and 1 % under thp" in message
+    assert "watch-cost" not in caveats([replace(one, watch_cpu_s=0.03) for one in runs])
+
+
+def test_memory_that_is_taken_late_was_not_kept_warm() -> None:
+    guest = replace(QUIET, free_page_reporting=True)
+    runs = runs_of(base=STEADY, thp=STEADY)
+    late = [replace(one, setup_s=3.0) for one in runs[:4]] + runs[4:]
+    (caveat,) = warnings_of(late, [], guest, memory_held=True)
+    assert caveat.id == "cold-memory" and caveat.message.startswith(
+        "In 4 of 14 runs memory was still being taken 2 s"
+    )
+    assert warnings_of(late[1:], [], guest, memory_held=True) == []
+    assert warnings_of(late, [], QUIET, memory_held=True) == []
 
 
 def test_cold_memory_is_said_where_it_was_not_held() -> None:

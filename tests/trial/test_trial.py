@@ -13,12 +13,16 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from advisor.procfs.fs import KernelFs
 from advisor.trial.command import StartError, StopSignal, thp_disable
-from advisor.trial.document import TRIAL_SCHEMA, Metric, Policy, Trial
+from advisor.trial.document import TRIAL_SCHEMA, Metric, Policy, Trial, Way
+from advisor.trial.environment import read_environment
+from advisor.trial.errors import BusyError
+from advisor.trial.hold import MemoryHold
 from advisor.trial.journal import Journal
-from advisor.trial.pools import NeededMemory, pages_needed, reserve
+from advisor.trial.pools import NeededMemory, growth_order, pages_needed, reserve, shortage
 from advisor.trial.trial import MOST_FAILURES, Progress, TrialRequest, run_trial
 from tests.trial.commands import BASE, DEFAULT
 
@@ -55,6 +59,7 @@ def test_rounds_places_and_progress_of_a_whole_trial(tmp_path: Path) -> None:
     assert [comparison.runs for comparison in done.comparisons] == [3]
     assert done.runs[3].started_s >= done.runs[2].started_s + done.runs[2].wall_s
     assert not done.interrupted
+    assert (done.seed, done.min_coverage, done.timeout_s, done.memory_held) == (5, 0.25, 20.0, False)
     assert msgspec.json.decode(msgspec.json.encode(done), type=Trial) == done
 
 
@@ -86,6 +91,15 @@ def test_a_signal_ends_the_trial_with_what_was_measured(tmp_path: Path, number: 
     assert len(done.runs) == 1
     assert done.duration_s < 15
     assert signal.getsignal(number) == handler
+
+
+def test_a_hang_up_that_nohup_ignores_is_ignored(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        done, _ = trial(tmp_path, request("sh", "-c", f"kill -HUP {os.getpid()}; sleep 0.05", rounds=1))
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert not done.interrupted and len(done.runs) == 2
 
 
 def test_its_owner_can_stop_a_trial_in_another_thread(tmp_path: Path) -> None:
@@ -125,8 +139,52 @@ def test_a_pool_has_room_for_what_was_seen_and_one_page_at_least(order: int, poo
     page_bytes = 1 << order
     pages = pages_needed(page_bytes, None, NeededMemory(rss=poolable, poolable=poolable))
     assert pages >= 1
-    assert poolable <= pages * page_bytes <= poolable * 1.1 + page_bytes
+    assert poolable <= pages * page_bytes <= max(poolable * 1.1, poolable + page_bytes) + page_bytes
+    spare = pages * page_bytes - poolable
+    assert pages == 1 or spare >= page_bytes or spare >= int(poolable * 0.1), "malloc's heap takes a page of its own"
     assert pages_needed(page_bytes, 5 * page_bytes, NeededMemory(0, 0)) == 5
+
+
+def test_another_trial_is_told_of_before_anything_runs(tmp_path: Path) -> None:
+    ways = [Way(BASE, "own", "", command=["true"]), Way(POOL, "own", "", command=["true"], pool_page_bytes=2 * MIB)]
+    told: list[Progress] = []
+    with Journal(tmp_path / "state") as other, Journal(tmp_path / "state") as mine:
+        other.begin()
+        with pytest.raises(BusyError, match=f"process {os.getpid()}"):
+            run_trial(request("true", ways=ways, may_change=True), mine, told.append)
+    assert told == []
+
+
+def test_what_runs_before_the_first_change_is_in_the_journal(tmp_path: Path) -> None:
+    mode = read_environment(KernelFs()).thp_enabled
+    if mode is None:
+        pytest.skip("this kernel has no THP mode that could be asked for")
+    state = tmp_path / "state"
+    ways = [Way(DEFAULT, "own", "", command=["sh", "-c", f"cat {state}/*.journal"], thp_enabled=mode)]
+    metric = Metric("output", "lower", r'"started": (\d+)')
+    with Journal(state) as journal:
+        done = run_trial(request("x", ways=ways, may_change=True, rounds=1, metric=metric), journal, lambda _: None)
+    assert all(run.value is not None for run in done.runs) and len(done.runs) == 2
+    assert not list(state.glob("*.journal")) and not done.changes
+
+
+def test_without_a_journal_what_changes_nothing_is_still_measured(tmp_path: Path) -> None:
+    mode = read_environment(KernelFs()).thp_enabled
+    ways = [Way(DEFAULT, "own", "", command=["sleep", "0.05"], thp_enabled=mode or "always")]
+    with Journal(tmp_path / "no folder" / "state") as journal:
+        done = run_trial(request("x", ways=ways, may_change=True, rounds=1), journal, lambda _: None)
+    assert len(done.runs) == (2 if mode else 0)
+
+
+@pytest.mark.parametrize(("held", "is_said"), [(1 << 40, False), (0, True)])
+def test_memory_that_could_not_be_held_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: int, is_said: bool
+) -> None:
+    guest = replace(read_environment(KernelFs()), free_page_reporting=True)
+    monkeypatch.setattr("advisor.trial.trial.read_environment", lambda _: guest)
+    monkeypatch.setattr(MemoryHold, "take", lambda *_: held)
+    done, _ = trial(tmp_path, request("sleep", "0.06", rounds=1, hold=None))
+    assert ("cold-memory" in [one.id for one in done.warnings]) is is_said
 
 
 class FakeSettings:
@@ -140,10 +198,12 @@ class FakeSettings:
 
 
 def host(tmp_path: Path, *, free: int, available_mib: int) -> KernelFs:
-    pool = tmp_path / "sys/kernel/mm/hugepages/hugepages-2048kB"
-    pool.mkdir(parents=True)
-    for name, value in {"nr_hugepages": free, "free_hugepages": free, "surplus_hugepages": 0}.items():
-        (pool / name).write_text(f"{value}\n")
+    """`free` pages of 2M, none of 1G."""
+    for folder, pages in (("hugepages-2048kB", free), ("hugepages-1048576kB", 0)):
+        pool = tmp_path / "sys/kernel/mm/hugepages" / folder
+        pool.mkdir(parents=True)
+        for name, value in {"nr_hugepages": pages, "free_hugepages": pages, "surplus_hugepages": 0}.items():
+            (pool / name).write_text(f"{value}\n")
     (tmp_path / "proc").mkdir()
     (tmp_path / "proc/meminfo").write_text(f"MemTotal: 99999999 kB\nMemAvailable: {available_mib * 1024} kB\n")
     return KernelFs(str(tmp_path / "proc"), str(tmp_path / "sys"))
@@ -169,6 +229,22 @@ def test_a_pool_is_made_large_enough_or_it_is_said_why_not(
     settings: Any = None if grants is None else FakeSettings(grants)
     found = reserve(2 * MIB, None, NEEDED, settings, fs)
     assert found == why if why is None else found is not None and found.startswith(why)
+
+
+@pytest.mark.parametrize(("available_mib", "largest_first"), [(9000, True), (3000, False)])
+def test_the_largest_pages_come_first_where_there_is_room_for_all(
+    tmp_path: Path, available_mib: int, largest_first: bool
+) -> None:
+    fs = host(tmp_path, free=0, available_mib=available_mib)
+    assert growth_order([2 * MIB, 1 << 30], None, NEEDED, fs) == sorted([2 * MIB, 1 << 30], reverse=largest_first)
+
+
+def test_a_pool_that_got_fewer_pages_than_wanted_is_told_of(tmp_path: Path) -> None:
+    fs = host(tmp_path, free=494, available_mib=9000)
+    assert shortage(2 * MIB, None, NEEDED, fs) == (
+        "has 494 free pages of 495 that were wanted; memory that finds none is on base pages"
+    )
+    assert shortage(2 * MIB, 988 * MIB, NEEDED, fs) is None
 
 
 def test_without_a_run_nobody_knows_how_large_a_pool_must_be(tmp_path: Path) -> None:

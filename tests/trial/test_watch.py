@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from advisor.procfs.errors import GoneError
 from advisor.procfs.fs import KernelFs
 from advisor.procfs.smaps import SmapsParser
+from advisor.trial.tree import ProcessTree
 from advisor.trial.watch import (
     BUDGET_SHARE,
     FREE_LOOKS_S,
@@ -20,6 +21,7 @@ from advisor.trial.watch import (
     LookTimes,
     ProcessMemory,
     Record,
+    Watch,
     read_huge,
     read_memory,
     worth_a_look,
@@ -74,6 +76,19 @@ def test_coverage_is_taken_where_the_largest_process_is_largest() -> None:
     assert seen.memory.smaps_reads == 3
 
 
+def test_what_was_seen_only_while_it_was_small_was_not_seen() -> None:
+    record = Record()
+    record.add_round(0.1, [memory(10), memory(5, pid=2)])
+    record.add_look([(memory(10), HugeMemory())])
+    assert record.seen(0.0).thp_share == 0
+    record.add_round(0.2, [memory(20)])
+    seen = record.seen(0.0)
+    assert (seen.thp_share, seen.memory.coverage, seen.memory.smaps_reads) == (None, None, 1)
+    assert seen.problem == "most of it was there too shortly to be looked at"
+    record.add_look([(memory(20), HugeMemory(anon_thp=20 * MIB))])
+    assert (record.seen(0.0).thp_share, record.seen(0.0).problem) == (1, None)
+
+
 def test_at_the_same_size_the_last_look_counts() -> None:
     record = Record()
     record.add_look([(memory(1000), HugeMemory())])
@@ -126,6 +141,19 @@ def test_a_short_program_that_grows_is_seen_again() -> None:
     assert times.is_due(0.25, 1024 * MIB), "10 ms are within a twentieth"
     assert not times.is_due(0.25, 4096 * MIB), "40 ms are not yet"
     assert times.is_due(1.0, 4096 * MIB)
+
+
+def test_what_ended_before_it_could_be_looked_at_was_not_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*_: object) -> HugeMemory:
+        raise GoneError("ended")
+
+    watch = Watch(KernelFs(), ProcessTree(KernelFs()), 0, clock=lambda: 0.2)
+    monkeypatch.setattr("advisor.trial.watch.read_huge", gone)
+    for _ in range(3):
+        watch._look_if_due([memory(100)])
+    assert (watch._looks.count, watch._looks.last_footprint) == (3, 0), (
+        "looked for again as soon as it is there again"
+    )
 
 
 def test_looks_come_at_doubling_times_and_after_growth() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -88,6 +89,16 @@ def test_facts_of_the_host(tmp_path: Path) -> None:
     assert (facts.thp_enabled, facts.shmem_enabled) == ("madvise", None)
     assert facts.pools == {2 * MIB: 2}
     assert facts.may_change
+
+
+def test_settings_that_are_mounted_read_only_cannot_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fs = sysfs(tmp_path, [], 2 * MIB)
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    assert host_facts(fs, may_change=True).changes
+    found = os.statvfs(tmp_path)
+    read_only = os.statvfs_result([*found[:8], found.f_flag | os.ST_RDONLY, found.f_namemax, found.f_fsid])
+    monkeypatch.setattr("os.statvfs", lambda _: read_only)
+    assert not host_facts(fs, may_change=True).changes
 
 
 @given(st.integers(min_value=1, max_value=1 << 50))
