@@ -10,9 +10,11 @@ from msgspec import Struct
 BASE = "base"
 """The answer where no gain is worth it: base pages."""
 
-
 CHANGES = ("thp", "pool", "gigantic")
 """The other answers, from the cheapest to the one that asks most."""
+
+ROUNDING = 1e-9
+"""What the difference of two gains may fall short by."""
 
 
 class Thresholds(Struct, frozen=True, forbid_unknown_fields=True):
@@ -35,41 +37,59 @@ def cautious(prediction: pl.DataFrame, output: str, caution: float) -> pl.Series
     return (median - (median - low) * caution).alias(output)
 
 
+def conceded(prediction: pl.DataFrame, output: str, caution: float) -> pl.Series:
+    """The same between its median and its high end: what a policy that is in force already may be worth."""
+    median, high = prediction[f"{output}_gain"], prediction[f"{output}_gain_high"]
+    return (median + (high - median) * caution).alias(f"has_{output}")
+
+
 def preferred(
     prediction: pl.DataFrame,
     thresholds: Thresholds,
     permitted: Mapping[str, pl.Series] | None = None,
     current: pl.Series | None = None,
+    share: pl.Series | None = None,
 ) -> pl.Series:
     """Policy by row: "thp", "pool", "gigantic" or "base"; null where the model abstains.
 
     prediction: of `Predictor.predict`. permitted: by policy, whether it may be chosen (null: it may); one that is not
-    named may be. current: the policy that each process is on, base pages if None; it stays there unless another one
-    gives `least_gain` more.
+    named may be. current: the policy that most memory of each process is on, base pages if None; share: how much of
+    it is on huge pages (null or None: all of it, on base pages nothing). A process stays where it is unless another
+    policy gives `least_gain` more than what it has: caution counts against a change both ways.
     """
+    count = len(prediction)
     margins = {
         BASE: 0.0,
         "thp": 0.0,
         "pool": thresholds.pool_margin,
         "gigantic": thresholds.pool_margin + thresholds.gigantic_margin,
     }
-    on_base = pl.Series([BASE] * len(prediction), dtype=pl.String)
     frame = pl.DataFrame(
         [
-            pl.Series(BASE, [0.0] * len(prediction), pl.Float64),
+            pl.Series(BASE, [0.0] * count, pl.Float64),
             *(cautious(prediction, name, thresholds.caution) - margins[name] for name in CHANGES),
+            *(conceded(prediction, name, thresholds.caution) for name in CHANGES),
             *(may.alias(f"may_{name}") for name, may in (permitted or {}).items()),
-            (on_base if current is None else current).alias("current"),
+            (pl.Series([BASE] * count, dtype=pl.String) if current is None else current).alias("current"),
+            (pl.Series([None] * count, dtype=pl.Float64) if share is None else share).alias("share"),
             prediction["abstained"],
         ]
     )
-    now = pl.coalesce(*(pl.when(pl.col("current") == name).then(pl.col(name)) for name in margins), 0.0)
     offers = {name: _offer(name, f"may_{name}" in frame.columns) for name in margins}
     best = pl.max_horizontal(*offers.values())
     chosen = pl.col("current")
     for name, offer in reversed(offers.items()):
-        chosen = pl.when((offer == best) & (best - now >= thresholds.least_gain)).then(pl.lit(name)).otherwise(chosen)
+        is_better = best - _has() >= thresholds.least_gain - ROUNDING
+        chosen = pl.when((offer == best) & is_better).then(pl.lit(name)).otherwise(chosen)
     return frame.select(preferred=pl.when(pl.col("abstained").is_null()).then(chosen)).to_series()
+
+
+def _has() -> pl.Expr:
+    """What today's pages are worth: of a process on base pages, what part of its memory has by THP."""
+    is_on_base = pl.col("current") == BASE
+    held = pl.coalesce(*(pl.when(pl.col("current") == name).then(f"has_{name}") for name in CHANGES), "has_thp")
+    share = pl.col("share").fill_null(pl.when(is_on_base).then(0.0).otherwise(1.0))
+    return (held * share).fill_null(0.0)
 
 
 def _offer(name: str, is_restricted: bool) -> pl.Expr:

@@ -33,7 +33,7 @@ class Head(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Calibration(Struct, frozen=True, forbid_unknown_fields=True):
-    """Interval of one output: prediction + low x scale .. prediction + high x scale, as log ratios.
+    """Interval of one output: prediction + low x scale .. prediction + high x scale, as squashed log ratios.
 
     scale: floor + how far the trees of the forest stand apart. rows: configurations that it was calibrated on.
     """

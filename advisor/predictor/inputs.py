@@ -15,7 +15,8 @@ import polars as pl
 Group = Literal["passive", "referenced", "density", "soft-dirty"]
 
 INPUTS_VERSION = 1
-"""Changes whenever an input's formula does, so that a model never sees a column that it did not learn."""
+"""Changes whenever an input's formula does, or the scale of the answers: a model never sees a column that it did not
+learn."""
 
 LEAST_CPU_CORES = 0.01
 """CPU seconds per second below which rates per CPU second mean nothing. Source: the rules' own for idle processes."""

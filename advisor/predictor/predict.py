@@ -29,6 +29,15 @@ SUM_OF: Mapping[str, tuple[Output, Output]] = {"gigantic": ("pool", "further")}
 """Outputs that no forest answers for alone: the log ratios of these two add up."""
 
 
+SQUASH = 0.1
+"""Log ratio from which gains are squashed: forests learn and intervals are laid out in SQUASH x asinh(x / SQUASH),
+which is x itself for small gains. Source: own choice. Reason: a few programs are twice or five times as fast (faults,
+fork); as they are, one of them would pull the answers for all that look a little like it and widen every interval."""
+
+LARGEST = 0.4
+"""Squashed log ratio beyond which nothing is stated: fifteen times as fast or as slow."""
+
+
 class Predictor:
     """The model, ready to be asked. forests: scikit-learn regressors by name; reference: known programs as rows of
     `facts.domain.columns`, standardised, NaN = unknown."""
@@ -95,9 +104,12 @@ class Predictor:
 def with_intervals(
     apart: Mapping[str, tuple[Matrix, Matrix]], calibrations: Mapping[str, Calibration]
 ) -> dict[str, Matrix]:
-    """Median, low and high by output, from mean and spread; an output without calibration is left out."""
+    """Median, low and high by output as log ratios, from squashed mean and spread; an output without calibration is
+    left out."""
     return {
-        output: np.column_stack([median, median + calibration.low * scale, median + calibration.high * scale])
+        output: unsquashed(
+            np.column_stack([median, median + calibration.low * scale, median + calibration.high * scale])
+        )
         for output, calibration in calibrations.items()
         if output in apart
         for median, spread in [apart[output]]
@@ -117,6 +129,18 @@ def gain_frame(answers: Mapping[str, Matrix], abstained: Sequence[str | None]) -
     return pl.DataFrame(columns).with_columns(reasons)
 
 
+def squashed(log_ratio: Matrix) -> Matrix:
+    """What forests learn of a log ratio, see SQUASH."""
+    result: Matrix = SQUASH * np.arcsinh(log_ratio / SQUASH)
+    return result
+
+
+def unsquashed(answer: Matrix) -> Matrix:
+    """The log ratio of what a forest answers; beyond LARGEST no forest has learnt anything."""
+    result: Matrix = SQUASH * np.sinh(np.clip(answer, -LARGEST, LARGEST) / SQUASH)
+    return result
+
+
 def gain_of(log_ratio: Matrix) -> Matrix:
     """Share of time saved for the same work: 0.12 is 12 % less."""
     result: Matrix = -np.expm1(-log_ratio)
@@ -134,7 +158,7 @@ def marked(matrix: Matrix, mark: float | None) -> Matrix:
 
 
 def forest_answer(forest: Any, matrix: Matrix) -> tuple[Matrix, Matrix]:
-    """Mean and standard deviation over the trees, by row."""
+    """Mean and standard deviation over the trees, squashed, by row."""
     if not len(matrix):
         return np.empty(0), np.empty(0)
     single = matrix.astype(np.float32)
@@ -144,10 +168,10 @@ def forest_answer(forest: Any, matrix: Matrix) -> tuple[Matrix, Matrix]:
 
 
 def added(apart: Mapping[str, tuple[Matrix, Matrix]], outputs: Iterable[str]) -> tuple[Matrix, Matrix]:
-    """Mean and spread of a sum of outputs, whose spreads add up as if independent."""
+    """Squashed mean and spread of a sum of outputs, whose spreads add up as if independent."""
     parts = [apart[output] for output in outputs]
-    mean: Matrix = np.sum([part[0] for part in parts], axis=0)
-    return mean, np.sqrt(np.sum([part[1] ** 2 for part in parts], axis=0))
+    mean: Matrix = np.sum([unsquashed(part[0]) for part in parts], axis=0)
+    return squashed(mean), np.sqrt(np.sum([part[1] ** 2 for part in parts], axis=0))
 
 
 def nearest(rows: Matrix, reference: Matrix) -> tuple[Matrix, Matrix]:

@@ -6,7 +6,7 @@ decision chooses, the plan adds up; each keeps its reasons and what speaks again
 file and renders nothing.
 """
 
-from advisor.recommendation.advise import recommend
+from advisor.recommendation.advise import decisions, recommend
 from advisor.recommendation.decide import decide
 from advisor.recommendation.gains import Predicted
 from advisor.recommendation.model import (
@@ -34,6 +34,7 @@ __all__ = [
     "Recommendation",
     "ThpPlan",
     "decide",
+    "decisions",
     "make_plan",
     "recommend",
 ]

@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from advisor.recommendation.artefacts import Artefacts, make_artefacts
 from advisor.recommendation.decide import at_stake_bytes, decide, permitted
-from advisor.recommendation.gains import Expectation, Predicted, Row, expectations
-from advisor.recommendation.model import Plan, ProcessAdvice
+from advisor.recommendation.gains import Expectation, Predicted, Row, Target, expectations
+from advisor.recommendation.model import Plan, ProcessAdvice, Recommendation
 from advisor.recommendation.plan import EMPTY_PLAN, make_plan
 from advisor.recommendation.pool_plan import new_demands, shared_object, without_room
 from advisor.rules import Finding, Policy, evaluate
@@ -35,6 +35,19 @@ def recommend(frame: pl.DataFrame, predicted: Predicted | None = None) -> tuple[
     return [_with_artefacts(one, made) for one in advice], replace(plan, artefacts=list(made.by_id.values()))
 
 
+def decisions(
+    frame: pl.DataFrame,
+    predicted: Predicted | None = None,
+    can_use: Sequence[frozenset[Target]] | None = None,
+) -> list[Recommendation]:
+    """What each row is advised as if it had its host to itself: without the host's plan and its artefacts.
+
+    can_use: by row, pools that the program is known to be able to use without a rule that says how; None: none.
+    """
+    advice = _advise_all(frame.to_dicts(), list(evaluate(frame)), predicted, can_use=can_use)
+    return [one.recommendation for one in advice]
+
+
 def _with_artefacts(one: ProcessAdvice, made: Artefacts) -> ProcessAdvice:
     ids = made.by_pid.get(one.pid, [])
     return replace(one, recommendation=replace(one.recommendation, artefacts=ids))
@@ -45,10 +58,13 @@ def _advise_all(
     found: Sequence[Sequence[Finding]],
     predicted: Predicted | None,
     unavailable: Mapping[Policy, str] | None = None,
+    can_use: Sequence[frozenset[Target]] | None = None,
 ) -> list[ProcessAdvice]:
     expected: Sequence[Expectation | None] = [None] * len(rows)
     if predicted is not None:
-        expected = expectations(predicted, [permitted(one, unavailable) for one in found])
+        pools = can_use if can_use is not None else [frozenset[Target]()] * len(rows)
+        may = [permitted(one, unavailable, usable) for one, usable in zip(found, pools, strict=True)]
+        expected = expectations(predicted, rows, may)
     return [_advise(*each, unavailable) for each in zip(rows, found, expected, strict=True)]
 
 

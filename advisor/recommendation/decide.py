@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 from advisor.recommendation.gains import (
     Choice,
     Expectation,
+    Proposal,
     Target,
     expected,
     gain_from_now,
-    in_percent,
+    in_words,
     is_worth_measuring,
     meet,
     present,
@@ -40,6 +41,8 @@ WEIGHT_CEILING = 1.0
 """CPUs. Source: own choice. Reason: beyond one busy CPU memory size says more about the order than CPU use
 does."""
 
+POOLS: tuple[Target, ...] = ("pool", "gigantic")
+
 Row = Mapping[str, Any]
 """One row of the feature frame, by column name."""
 
@@ -51,15 +54,54 @@ class Barrier(NamedTuple):
     confidence: Confidence
 
 
-def permitted(findings: Sequence[Finding], unavailable: Mapping[Policy, str] | None = None) -> frozenset[Target]:
-    """What the model may prefer: nothing that is forbidden, and only pools that a rule knows how to fill."""
+def permitted(
+    findings: Sequence[Finding],
+    unavailable: Mapping[Policy, str] | None = None,
+    can_use: frozenset[Target] = frozenset(),
+) -> frozenset[Target]:
+    """What the model may prefer: nothing that is forbidden, and only pools that a rule knows how to fill.
+
+    can_use: pools that the program is known to be able to use without a rule that says how.
+    """
     matched = [finding for finding in findings if finding.status is Status.MATCHED]
     barred_by = _barriers(matched, unavailable or {})
-    proposed = {target_of(f.rule.proposes, f.rule.page) for f in matched if f.rule.proposes is not None}
-    pools: set[Target] = {target for target in ("pool", "gigantic") if target in proposed}
-    if Policy.HUGETLB in barred_by:
-        pools = set()
-    return frozenset(pools | ({"thp"} if Policy.THP not in barred_by else set()))
+    may: set[Target] = {"thp"} if Policy.THP not in barred_by else set()
+    if Policy.HUGETLB not in barred_by:
+        proposed = {target_of(f.rule.proposes, f.rule.page) for f in matched if f.rule.proposes is not None}
+        may |= {target for target in POOLS if target in proposed or target in can_use}
+    return frozenset(may)
+
+
+def proposal_of(findings: Sequence[Finding], unavailable: Mapping[Policy, str] | None = None) -> Proposal:
+    """What the rules alone advise."""
+    return _Said.of(findings, unavailable).proposal
+
+
+class _Said(NamedTuple):
+    """What rules say of one process. proposals: the gravest and surest first; allowed: those that nothing bars."""
+
+    matched: list[Finding]
+    barred_by: dict[Policy, Barrier]
+    proposals: list[Finding]
+    allowed: list[Finding]
+
+    @classmethod
+    def of(cls, findings: Sequence[Finding], unavailable: Mapping[Policy, str] | None) -> _Said:
+        matched = [finding for finding in findings if finding.status is Status.MATCHED]
+        barred_by = _barriers(matched, unavailable or {})
+        proposals = sorted((f for f in matched if f.rule.proposes is not None), key=_rank, reverse=True)
+        return cls(matched, barred_by, proposals, [f for f in proposals if f.rule.proposes not in barred_by])
+
+    @property
+    def winner(self) -> Finding | None:
+        return self.allowed[0] if self.allowed else None
+
+    @property
+    def proposal(self) -> Proposal:
+        rule = self.allowed[0].rule if self.allowed else None
+        if rule is None or rule.proposes is None:
+            return Proposal(Policy.LEAVE, None, None)
+        return Proposal(rule.proposes, rule.page, rule)
 
 
 def decide(
@@ -75,33 +117,32 @@ def decide(
     Without any, the answer is leave: surely if a rule forbade the rest, with low confidence if rules could
     not tell. Where model and rules meet is said in `gains`.
     """
-    matched = [finding for finding in findings if finding.status is Status.MATCHED]
-    unsure = [finding for finding in findings if finding.status is Status.CANNOT_TELL]
-    barred_by = _barriers(matched, unavailable or {})
-    proposals = sorted((f for f in matched if f.rule.proposes is not None), key=_rank, reverse=True)
-    allowed = [finding for finding in proposals if finding.rule.proposes not in barred_by]
-    winner = allowed[0] if allowed else None
-    proposal = (winner.rule.proposes, winner.rule.page) if winner and winner.rule.proposes else (Policy.LEAVE, None)
-    choice = meet(proposal, winner, expectation, row)
+    said = _Said.of(findings, unavailable)
+    winner, proposal = said.winner, said.proposal
+    choice = meet(proposal, expectation, row)
     policy = choice.policy
+    unsure = [finding for finding in findings if finding.status is Status.CANNOT_TELL]
     doubts = [finding for finding in unsure if _is_doubt(finding, policy, winner)]
     page = page_bytes(policy, choice.page, row)
     sized = pool_pages(row, page) if policy is Policy.HUGETLB else None
-    about_shmem = winner is not None and winner.rule.id == SHMEM_RULE
     gain = gain_from_now(expectation, target_of(policy, choice.page), row)
-    said = _said_by_model(choice, expectation, gain, proposal, row)
+    by_model = choice.by == "model"
+    about_shmem = not by_model and winner is not None and winner.rule.id == SHMEM_RULE
+    confidence = _confidence_of_model(gain) if by_model else _confidence(winner, doubts, said.barred_by)
+    heard = _said_by_model(choice, expectation, gain, proposal, row)
+    reasons = _reasons(winner, said.matched, doubts)
     return Recommendation(
         policy=policy.value,
         page_bytes=page,
         pages=sized.pages if sized is not None else None,
         pages_basis=sized.basis if sized is not None else None,
         expected_gain=gain,
-        confidence=_confidence(winner, doubts, barred_by).name.lower(),
+        confidence=confidence.name.lower(),
         decided_by=choice.by,
         override_reason=choice.why,
         bloat_bytes=None if about_shmem else bloat_bytes(policy, row, sized),
-        reasons=_merged(choice, said, _reasons(winner, matched, doubts)),
-        alternatives=_alternatives(winner, choice, page, proposals, barred_by, row, expectation),
+        reasons=heard + reasons if by_model else reasons[:1] + heard + reasons[1:],
+        alternatives=_alternatives(winner, choice, page, said, row, expectation),
         artefacts=[],
     )
 
@@ -153,11 +194,16 @@ def _confidence(winner: Finding | None, doubts: Sequence[Finding], barred_by: Ma
     return max((barrier.confidence for barrier in barred_by.values()), default=Confidence.MEDIUM)
 
 
+def _confidence_of_model(gain: Gain | None) -> Confidence:
+    """Never high, as the model knows other programs only; low where its interval leaves the sign open."""
+    return Confidence.LOW if gain is not None and gain.low < 0.0 < gain.high else Confidence.MEDIUM
+
+
 def _said_by_model(
     choice: Choice,
     expectation: Expectation | None,
     gain: Gain | None,
-    proposal: tuple[Policy, PageSize | None],
+    proposal: Proposal,
     row: Row,
 ) -> list[Reason]:
     """What the model says of this process, and whether it should be measured instead."""
@@ -165,16 +211,18 @@ def _said_by_model(
         return []
     if expectation.abstains is not None:
         return [_model_reason(Status.CANNOT_TELL, f"No gain can be predicted: {expectation.abstains}.", None, {})]
-    target = target_of(choice.policy, choice.page) or target_of(*proposal) or "thp"
+    now = present(row)
+    target = target_of(choice.policy, choice.page) or target_of(proposal.policy, proposal.page)
+    target = target if target not in (None, "base") else now if now != "base" else "thp"
+    message = f"From its measurements of other programs {expected(expectation, target)}."
     about = gain or gain_from_now(expectation, target, row)
     if about is None:
-        return []
-    message = f"From its measurements of other programs {expected(expectation, target)} than with base pages."
-    if present(row) != "base":
-        message += f" Against today's pages that is {in_percent(about)}."
-    at_stake = (row["anon_base_bytes"] or 0) + (row["shmem_base_bytes"] or 0) >= AT_STAKE_BYTES
+        return [_model_reason(Status.MATCHED, message, None, {})]
+    if row["huge_coverage"]:
+        to = "Base pages" if choice.policy is Policy.THP_OFF else "That"
+        message += f" {to}, against its pages of today: {in_words(about)}."
     remedy = None
-    if at_stake and is_worth_measuring(about, expectation.least_gain):
+    if base_bytes(row) >= AT_STAKE_BYTES and is_worth_measuring(about, expectation.least_gain):
         remedy = (
             f"Measure it: `hugepage-advisor trial --pid {row['pid']} --metric-cmd COMMAND`, where COMMAND prints its "
             "work so far, or `hugepage-advisor trial -- COMMAND` with the program itself."
@@ -185,11 +233,6 @@ def _said_by_model(
 
 def _model_reason(status: Status, message: str, remedy: str | None, evidence: dict[str, Any]) -> Reason:
     return Reason(GAIN_MODEL, status.value, Severity.INFO.name.lower(), message, remedy, evidence, [MODEL_SOURCE])
-
-
-def _merged(choice: Choice, said: list[Reason], reasons: list[Reason]) -> list[Reason]:
-    """The deciding reason first: the model's where it decided, else the rules' with the model's right behind."""
-    return said + reasons if choice.by == "model" else reasons[:1] + said + reasons[1:]
 
 
 def _reasons(winner: Finding | None, matched: Sequence[Finding], doubts: Sequence[Finding]) -> list[Reason]:
@@ -236,14 +279,13 @@ def _alternatives(
     winner: Finding | None,
     choice: Choice,
     page: int | None,
-    proposals: Sequence[Finding],
-    barred_by: Mapping[Policy, Barrier],
+    said: _Said,
     row: Row,
     expectation: Expectation | None,
 ) -> list[Alternative]:
     """Each other policy and page size that a rule proposed, once, and why it was not chosen."""
     found: dict[tuple[Policy, int | None], Alternative] = {}
-    for finding in proposals:
+    for finding in said.proposals:
         proposed = finding.rule.proposes
         if proposed is None or proposed is Policy.LEAVE:
             continue
@@ -251,8 +293,8 @@ def _alternatives(
         if (proposed, size) == (choice.policy, page) or (proposed, size) in found:
             continue
         gain = gain_from_now(expectation, target_of(proposed, finding.rule.page), row)
-        overruled = choice.why if choice.by == "model" and proposed not in barred_by else None
-        why_not = overruled or _why_not(finding, winner, barred_by)
+        overruled = choice.why if choice.by == "model" and proposed not in said.barred_by else None
+        why_not = overruled or _why_not(finding, winner, said.barred_by)
         found[proposed, size] = Alternative(proposed.value, size, gain, why_not)
     return list(found.values())
 

@@ -1,15 +1,16 @@
 """What a model expects for one process, and where it and the rules meet.
 
-Rules permit and propose; the model says what a change of page size is worth. Where a rule proposes a change only for
-speed and no gain is expected that is worth it, the process is left alone; where no rule has anything to say and the
-model is sure of a gain that nothing forbids, its policy is advised. Everything else is decided by the rules, and what
-the model said is kept beside it.
+Rules permit and propose; the model says what a change of page size is worth. Where a rule is about time, or leaves a
+process alone without being sure of it, the model has the last word among what no rule forbids: it may find the change
+not worth it, prefer another page size, advise one where no rule proposes any, or switch THP off where THP costs time.
+A rule that is about something else (memory, page tables, what the program's makers decided) or is sure that nothing
+can be gained stands, and what the model said is kept beside it.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -17,7 +18,7 @@ import polars as pl
 
 from advisor.predictor import OUTPUTS, Thresholds, preferred
 from advisor.recommendation.model import Gain
-from advisor.rules import Finding, PageSize, Policy
+from advisor.rules import Confidence, PageSize, Policy, Rule, Severity
 
 Row = Mapping[str, Any]
 """One row of the feature frame, by column name."""
@@ -35,6 +36,14 @@ NAMES: Mapping[Target, str] = {
 MOSTLY = 0.5
 """Share of memory on huge pages from which a process counts as being there already. Source: own choice. Reason: what
 is left to gain is then less than what has been gained."""
+
+ALL_BUT_EDGES = 0.8
+"""Share of memory on THP from which more of the same is no gain. Source: the rules' own for covered memory. Reason:
+the rest is mostly edges of mappings."""
+
+MUCH_FAULTED_BYTES_PER_S = 128 << 20
+"""Bytes faulted in per second. Source: the rules' own for large memory, each second. Reason: at some 0.3 microseconds
+a base page that is 1 % of a CPU, and huge pages save most of it."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +69,16 @@ class Expectation:
     least_gain: float
 
 
+class Proposal(NamedTuple):
+    """What the rules say of a process. rule: whose proposal it is; None where no rule proposes anything."""
+
+    policy: Policy
+    page: PageSize | None
+    rule: Rule | None
+
+
 class Choice(NamedTuple):
-    """Where model and rules met. by: rules | model | both. why: what the model changed, None where nothing."""
+    """Where model and rules met. by: rules | model | both. why: where they differ and who gave way; else None."""
 
     policy: Policy
     page: PageSize | None
@@ -69,26 +86,36 @@ class Choice(NamedTuple):
     why: str | None
 
 
-def expectations(predicted: Predicted, permitted: Sequence[frozenset[Target]]) -> list[Expectation]:
+def expectations(
+    predicted: Predicted, rows: Sequence[Row], permitted: Sequence[frozenset[Target]]
+) -> list[Expectation]:
     """One for each row. permitted: the targets that may be advised to each."""
-    masks = {
-        target: pl.Series([target in one for one in permitted], dtype=pl.Boolean)
-        for target in ("thp", "pool", "gigantic")
-    }
-    choices = preferred(predicted.rows, predicted.thresholds, masks).to_list()
+    choices = preferred(predicted.rows, predicted.thresholds, **circumstances(rows, permitted)).to_list()
     return [
         Expectation(_gains(row, predicted.level), choice, row["abstained"], predicted.thresholds.least_gain)
         for row, choice in zip(predicted.rows.to_dicts(), choices, strict=True)
     ]
 
 
+def circumstances(rows: Sequence[Row], permitted: Sequence[frozenset[Target]]) -> dict[str, Any]:
+    """What `preferred` must know beside the prediction: what each process may have, and what it has."""
+    return {
+        "permitted": {
+            target: pl.Series([target in one for one in permitted], dtype=pl.Boolean)
+            for target in ("thp", "pool", "gigantic")
+        },
+        "current": pl.Series([present(row) for row in rows], dtype=pl.String),
+        "share": pl.Series([row["huge_coverage"] for row in rows], dtype=pl.Float64),
+    }
+
+
 def target_of(policy: Policy, page: PageSize | None) -> Target | None:
-    """The model's name of a policy; None for one that is no page size of its own (leave)."""
+    """The model's name of a policy; None where pages stay as they are (leave, or a pool of the size in use)."""
     if policy is Policy.THP:
         return "thp"
     if policy is Policy.THP_OFF:
         return "base"
-    if policy is Policy.HUGETLB:
+    if policy is Policy.HUGETLB and page is not None:
         return "gigantic" if page is PageSize.GIGANTIC else "pool"
     return None
 
@@ -98,31 +125,36 @@ def present(row: Row) -> Target:
     coverage, pool = row["huge_coverage"] or 0.0, row["hugetlb_bytes"] or 0
     if coverage < MOSTLY:
         return "base"
-    return "pool" if pool * 2 >= (row["anon_bytes"] or 0) + (row["shmem_rss_bytes"] or 0) + pool else "thp"
+    if pool * 2 < (row["anon_bytes"] or 0) + (row["shmem_rss_bytes"] or 0) + pool:
+        return "thp"
+    return "gigantic" if (row["hugetlb_gigantic_bytes"] or 0) * 2 > pool else "pool"
 
 
 def gain_from_now(expectation: Expectation | None, target: Target | None, row: Row) -> Gain | None:
     """What moving from today's pages to `target` is worth; None where the model abstains or nothing would move.
 
-    The gain that a process has already, by the share of its memory that is on huge pages, is taken off; its own
-    uncertainty is not added, so that the interval says how sure the model is of the target.
+    The gain that a process has already, by the share of its memory that is on huge pages, is taken off. Where that is
+    the gain of another policy, its own uncertainty is not added: the interval says how sure the model is of the
+    target.
     """
     if expectation is None or target is None or not expectation.over_base:
         return None
-    now = present(row)
-    if target == now or (target != "base" and target not in expectation.over_base):
-        return None
-    share = row["huge_coverage"] or 0.0
-    had = expectation.over_base.get(now if now != "base" else "thp")
+    now, share = present(row), row["huge_coverage"] or 0.0
+    held: Target = now if now != "base" else "thp"
+    had = expectation.over_base.get(held)
     if target == "base":
-        return None if had is None else _lost(had, share)
-    wanted = expectation.over_base[target]
+        return None if now == "base" or had is None else _lost(had, share)
+    wanted = expectation.over_base.get(target)
+    if wanted is None or (target == now and (target != "thp" or share >= ALL_BUT_EDGES)):
+        return None
+    if target == held:
+        return _mapped(wanted, lambda gain: 1 - math.exp(-(1 - share) * _log(gain)))
     log_had = _log(had.median) * share if had is not None else 0.0
+    return _mapped(wanted, lambda gain: 1 - math.exp(log_had - _log(gain)))
 
-    def left(over_base: float) -> float:
-        return 1 - math.exp(log_had - _log(over_base))
 
-    return Gain(left(wanted.median), left(wanted.low), left(wanted.high), wanted.level)
+def _mapped(gain: Gain, change: Callable[[float], float]) -> Gain:
+    return Gain(change(gain.median), change(gain.low), change(gain.high), gain.level)
 
 
 def _lost(had: Gain, share: float) -> Gain:
@@ -134,54 +166,68 @@ def _lost(had: Gain, share: float) -> Gain:
     return Gain(loss(had.median), loss(had.high), loss(had.low), had.level)
 
 
-def meet(
-    proposal: tuple[Policy, PageSize | None],
-    winner: Finding | None,
-    expectation: Expectation | None,
-    row: Row,
-) -> Choice:
-    """What is advised. proposal: what the rules advise, by `winner` (None: no rule proposes anything)."""
-    policy, page = proposal
+def meet(proposal: Proposal, expectation: Expectation | None, row: Row) -> Choice:
+    """What is advised, from what the rules say and what the model prefers."""
+    policy, page, rule = proposal
     if expectation is None or expectation.prefers is None:
         return Choice(policy, page, "rules", None)
-    target, wanted, now = target_of(policy, page), expectation.prefers, present(row)
-    if winner is None:
-        if wanted in ("base", now) or now != "base":
-            return Choice(policy, page, "both" if wanted in ("base", now) else "rules", None)
-        return Choice(*_as_policy(wanted), "model", "no rule proposes a change; " + expected(expectation, wanted))
-    if target is None or target == now:
-        return Choice(policy, page, "both" if wanted in ("base", now) else "rules", None)
-    if wanted == target:
+    wanted, now = expectation.prefers, present(row)
+    if wanted == (target_of(policy, page) or now):
         return Choice(policy, page, "both", None)
-    if not winner.rule.gains_time:
-        return Choice(policy, page, "rules", None)
-    if wanted == "base":
-        why = f"{winner.rule.id} proposes {policy.value}; {expected(expectation, target)}, too little for a change"
-        return Choice(Policy.LEAVE, None, "model", why)
-    return Choice(
-        *_as_policy(wanted),
-        "model",
-        f"{winner.rule.id} proposes {policy.value}; {expected(expectation, wanted)}, which is more",
-    )
+    said = expected(expectation, wanted if wanted not in ("base", now) else target_of(policy, page) or now)
+    if rule is not None and not yields(rule, row):
+        return Choice(policy, page, "rules", f"{said}; {rule.id} stands, as {_why_it_stands(rule)}")
+    if row["is_vmm"]:
+        return Choice(policy, page, "rules", f"{said}; what its guest does to its memory is not seen from outside")
+    if wanted == "thp" and not _is_private(row):
+        return Choice(policy, page, "rules", f"{said}; it was measured on private memory, most of this is shared")
+    before = f"{rule.id} proposes {policy.value}" if rule is not None else "no rule proposes a change"
+    if wanted == now or (wanted == "base" and now != "thp"):
+        return Choice(Policy.LEAVE, None, "model", f"{before}; {said}, too little for a change")
+    return Choice(*_as_policy(wanted), "model", f"{before}; {said}")
+
+
+def yields(rule: Rule, row: Row) -> bool:
+    """Whether the model may decide otherwise: the rule proposes a change for time, or none without being sure.
+
+    A rule by which nothing is at stake, since a process is small, is not sure of one that replaces its memory all the
+    time: it touches far more than it holds at any moment.
+    """
+    if rule.proposes is not Policy.LEAVE:
+        return rule.gains_time
+    return rule.confidence < Confidence.HIGH or (rule.severity is Severity.INFO and _faults_in_much(row))
+
+
+def _faults_in_much(row: Row) -> bool:
+    """Counted in base pages, the least that a fault brings."""
+    faults, page = row["minor_faults_per_s"] or 0.0, row["host_base_page_bytes"] or 0
+    return bool(faults * page >= MUCH_FAULTED_BYTES_PER_S)
+
+
+def _why_it_stands(rule: Rule) -> str:
+    return "it is sure" if rule.proposes is Policy.LEAVE else "it is not about time"
+
+
+def _is_private(row: Row) -> bool:
+    """Most of its memory outside of pools is private memory that THP can serve; shared memory has its own switch."""
+    anon, shared = row["anon_bytes"] or 0, row["shmem_rss_bytes"] or 0
+    return (row["slotted_anon_bytes"] or 0) * 2 >= anon + shared
 
 
 def expected(expectation: Expectation, target: Target) -> str:
     """The gain of a target over base pages as a clause."""
-    names = {
-        "thp": "THP",
-        "pool": "a pool of PMD pages",
-        "gigantic": "a pool of gigantic pages",
-        "base": "base pages",
-    }
     gain = expectation.over_base.get(target)
     if gain is None:
-        return f"the model has no measurements of {names[target]}"
-    return f"the model expects {in_percent(gain)} less time with {names[target]}"
+        return f"the model has no measurements of {NAMES[target]}"
+    return f"the model expects {in_words(gain)} with {NAMES[target]} than with base pages"
 
 
-def in_percent(gain: Gain) -> str:
-    """ "12 % (5 to 18 %)"."""
-    return f"{gain.median:.0%} ({gain.low:.0%} to {gain.high:.0%})".replace("%", " %").replace(" % to", " to")
+def in_words(gain: Gain) -> str:
+    """ "12 % (5 to 18 %) less time", "8 % (-2 to 18 %) more time": the interval in the words' direction."""
+    is_less = round(gain.median, 2) >= 0
+    median, *ends = (100 * (part if is_less else -part) for part in (gain.median, gain.low, gain.high))
+    low, high = sorted(ends)
+    return f"{median:.0f} % ({low:.0f} to {high:.0f} %) {'less' if is_less else 'more'} time".replace("-0 ", "0 ")
 
 
 def is_worth_measuring(gain: Gain | None, least_gain: float) -> bool:
@@ -191,7 +237,7 @@ def is_worth_measuring(gain: Gain | None, least_gain: float) -> bool:
 
 def _as_policy(target: Target) -> tuple[Policy, PageSize | None]:
     return {
-        "base": (Policy.LEAVE, None),
+        "base": (Policy.THP_OFF, None),
         "thp": (Policy.THP, None),
         "pool": (Policy.HUGETLB, PageSize.PMD),
         "gigantic": (Policy.HUGETLB, PageSize.GIGANTIC),

@@ -17,9 +17,11 @@ import polars as pl
 
 from advisor.predictor.facts import LEVEL, OUTPUTS, TrainedOn
 from advisor.predictor.inputs import GROUPS, Group
-from advisor.predictor.predict import as_matrix
-from advisor.training.baselines import BASELINES, OURS, model_and_rules
-from advisor.training.fit import Settings, calibrate, predict_unseen, splits, target_of
+from advisor.predictor.predict import as_matrix, unsquashed, with_intervals
+from advisor.recommendation import Predicted
+from advisor.training.advice import advice
+from advisor.training.baselines import BASELINES, OURS, OURS_AS_IN_TRIAL
+from advisor.training.fit import Settings, calibrate, predict_unseen, shares, splits, target_of
 from advisor.training.labels import Role
 from advisor.training.learn import FEWEST_FAMILIES, TrainingError, learn
 from advisor.training.rows import Table
@@ -61,7 +63,8 @@ class Coverage:
 
 @dataclass(frozen=True)
 class Variant:
-    """One way to build the model: median absolute error and interval width by output, on unseen families."""
+    """One way to build the model: mean absolute error and median interval width by output, log ratios, on unseen
+    families."""
 
     name: str
     error: Mapping[str, float]
@@ -112,11 +115,12 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Nested:
-    """Answers for every row by a model that was learnt without its family. answers: NaN where there is none."""
+    """Answers for every row by a model that was learnt without its family. answers: NaN where there is none. advice:
+    by adviser, the product as it is and with the pools that the trial could use."""
 
     answers: Mapping[str, Matrix]
     prediction: pl.DataFrame
-    advice: Sequence[Role]
+    advice: Mapping[str, Sequence[Role]]
 
 
 def evaluate(
@@ -142,7 +146,7 @@ def evaluate(
         states={
             name: _scores(table, nested.advice, rows) for name, rows in _parts(table, found).items() if any(rows)
         },
-        coverages=[_coverage(table, nested, output) for output in OUTPUTS if output in nested.answers],
+        coverages=[one for output in nested.answers if (one := _coverage(table, nested, output)).answered],
         groups=[_variant(table, Settings(groups, settings.layout), " + ".join(groups)) for groups in _growing(table)],
         layouts=[
             _variant(table, Settings(settings.groups, "separate"), "a forest each"),
@@ -150,29 +154,31 @@ def evaluate(
         ],
         abstentions=_abstentions(table, nested),
         rows=len(table),
-        cases=_cases(table.where(found), list(itertools.compress(nested.advice, found))),
+        cases=_cases(table.where(found), list(itertools.compress(nested.advice[OURS], found))),
     )
 
 
 def hold_out(table: Table, data: TrainedOn, settings: Settings, folds: int, progress: Progress | None) -> Nested:
     """Learn without each group of families in turn, and ask for it."""
     answers: dict[str, Matrix] = {}
-    advice: list[Role] = ["base"] * len(table)
+    given: dict[str, list[Role]] = {name: ["base"] * len(table) for name in (OURS, OURS_AS_IN_TRIAL)}
     predictions: list[pl.DataFrame] = []
     for done, (rest, held_out, held) in enumerate(splits(table, folds), 1):
         learnt = learn(rest, settings)
         predictor = learnt.predictor(data)
         prediction = predictor.predict(held_out.frame)
-        roles = model_and_rules(held_out, prediction, learnt.thresholds)
         rows = np.flatnonzero(held)
-        for row, role in zip(rows, roles, strict=True):
-            advice[row] = role
+        predicted = Predicted(prediction, learnt.thresholds, LEVEL)
+        for name, roles in given.items():
+            for row, role in zip(rows, advice(held_out, predicted, as_in_trial=name != OURS), strict=True):
+                roles[row] = role
         predictions.append(prediction.with_columns(row=pl.Series(rows)))
         for output, values in predictor.log_ratios(as_matrix(predictor.inputs_of(held_out.frame))).items():
             answers.setdefault(output, np.full((len(table), 3), np.nan))[rows] = values
         if progress is not None:
             progress(done, folds)
-    return Nested(answers, pl.concat(predictions).sort("row").drop("row"), advice)
+    answers = {output: answers[output] for output in OUTPUTS if output in answers}
+    return Nested(answers, pl.concat(predictions).sort("row").drop("row"), given)
 
 
 def _parts(table: Table, found: Sequence[bool]) -> dict[str, list[bool]]:
@@ -183,12 +189,12 @@ def _parts(table: Table, found: Sequence[bool]) -> dict[str, list[bool]]:
     return {**parts, MEASURED_WELL: well}
 
 
-def _scores(table: Table, advice: Sequence[Role], rows: Sequence[bool]) -> list[Score]:
+def _scores(table: Table, given: Mapping[str, Sequence[Role]], rows: Sequence[bool]) -> list[Score]:
     """Our advice and every baseline's on some of the rows."""
     part = table.where(rows)
     measurements = Measurements(part)
-    ours = measurements.score(OURS, list(itertools.compress(advice, rows)))
-    return [ours, *(measurements.score(name, adviser(part)) for name, adviser in BASELINES.items())]
+    ours = [measurements.score(name, list(itertools.compress(roles, rows))) for name, roles in given.items()]
+    return [*ours, *(measurements.score(name, adviser(part)) for name, adviser in BASELINES.items())]
 
 
 def _coverage(table: Table, nested: Nested, output: str) -> Coverage:
@@ -239,12 +245,14 @@ def _variant(table: Table, settings: Settings, name: str) -> Variant:
     calibrations = calibrate(table, unseen)
     error: dict[str, float] = {}
     width: dict[str, float] = {}
-    for output, calibration in calibrations.items():
-        mean, spread = unseen.answers[output]
-        values, weights = target_of(table, output)
+    for output, (_, low, high) in {
+        output: answer.T for output, answer in with_intervals(unseen.answers, calibrations).items()
+    }.items():
+        values, _ = target_of(table, output)
+        mean = unsquashed(unseen.answers[output][0])
         known = ~np.isnan(values) & ~np.isnan(mean)
-        error[output] = float(np.sqrt(np.average((values - mean)[known] ** 2, weights=weights[known])))
-        width[output] = _middle((calibration.high - calibration.low) * (calibration.floor + spread[known]))
+        error[output] = float(np.average(np.abs(values - mean)[known], weights=shares(table)[known]))
+        width[output] = _middle((high - low)[known])
     return Variant(name, error, width)
 
 
@@ -256,10 +264,10 @@ def _abstentions(table: Table, nested: Nested) -> list[Abstention]:
     return [Abstention(name, ", ".join(states), reason) for (name, reason), states in sorted(found.items())]
 
 
-def _cases(table: Table, advice: Sequence[Role]) -> list[Case]:
+def _cases(table: Table, given: Sequence[Role]) -> list[Case]:
     """Those that lost most first."""
     cases = []
-    for example, advised in zip(table.examples, advice, strict=True):
+    for example, advised in zip(table.examples, given, strict=True):
         measured = example.measured
         tried: list[Role] = [role for role in ADVISABLE if role in measured.outcomes]
         best: Role = min(tried, key=measured.log_time, default="base")

@@ -7,6 +7,7 @@ give the same model.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,7 +16,7 @@ import numpy as np
 
 from advisor.predictor.facts import LEVEL, OUTPUTS, Calibration, Domain, Head, Output
 from advisor.predictor.inputs import Group, Input, input_frame, inputs_of
-from advisor.predictor.predict import SUM_OF, added, as_matrix, forest_answer, marked, nearest
+from advisor.predictor.predict import SUM_OF, added, as_matrix, forest_answer, marked, nearest, squashed
 from advisor.training.rows import Table
 
 if TYPE_CHECKING:
@@ -39,19 +40,18 @@ TAU = 0.05
 """Spread of gains among programs that look alike, log ratio. An effect's weight is 1 / (TAU^2 + error^2): a noisy
 measurement counts less, a precise one not boundlessly more."""
 
-LARGEST_LEARNT = 0.7
-"""Log ratio, a factor of two, at which a gain is cut for learning. Reason: one program that is five times as fast
-(fork of large memory) would pull the answers for all that look a little like it; what is advised does not change
-beyond. Intervals and scores are of the gains as measured."""
-
 FLOOR = 0.02
-"""Least scale of an interval, log ratio: where all trees agree, measurements still differ by about this."""
+"""Least scale of an interval, squashed log ratio: where all trees agree, measurements still differ by about this."""
 
 FOLDS = 8
 """Groups of families that predictions for unseen families are made with."""
 
 FEWEST_CONFIGURATIONS = 10
 """Configurations below which an output is not learnt: no interval could be calibrated on so few."""
+
+SPLITS = (0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8)
+"""How much of what an interval leaves out may lie below it; the even split first, which wins a tie. Source: own
+choice. Reason: beyond them one end would be the largest error seen."""
 
 FARTHEST_QUANTILE = 0.975
 """Of the distances between each known program and the nearest of another family, what still counts as known."""
@@ -93,7 +93,7 @@ class Forests:
 
 @dataclass(frozen=True)
 class Unseen:
-    """Predictions for each row by a forest that had not seen its family: mean and spread by output."""
+    """Predictions for each row by a forest that had not seen its family: squashed mean and spread by output."""
 
     answers: Mapping[str, tuple[Matrix, Matrix]]
 
@@ -165,8 +165,7 @@ def _forest(settings: Settings, matrix: Matrix, values: Matrix, weights: Matrix)
         n_jobs=1,
     )
     known = ~np.isnan(values)
-    learnt = np.clip(values[known], -LARGEST_LEARNT, LARGEST_LEARNT)
-    matrix, values, weights = _with_unprobed(settings, matrix[known], learnt, weights[known])
+    matrix, values, weights = _with_unprobed(settings, matrix[known], squashed(values[known]), weights[known])
     return forest.fit(matrix, values, sample_weight=weights / weights.mean())
 
 
@@ -215,26 +214,45 @@ def predict_unseen(table: Table, settings: Settings, count: int = FOLDS) -> Unse
 
 
 def calibrate(table: Table, unseen: Unseen, level: float = LEVEL) -> dict[str, Calibration]:
-    """Interval widths by output: the quantile of scaled errors on unseen families (split conformal over groups).
+    """Interval ends by output: quantiles of scaled errors on unseen families (split conformal over groups).
 
-    Rows weigh as in learning, so that what was measured vaguely does not widen what is stated of everything else; the
-    quantile is taken at level x (n + 1) / n for n configurations.
+    Of all pairs of quantiles that hold `level` between them the narrowest, since gains have a long tail on one side.
+    Families are what a new program is drawn from: they weigh about alike, and what is left out is a share of n + 1
+    families of which n are known. Effects too vague to judge by are left out, as long as enough others are there.
     """
     found: dict[str, Calibration] = {}
     for output in learnable(table):
         if output not in unseen.answers:
             continue
         mean, spread = unseen.answers[output]
-        values, weights = target_of(table, output)
+        values, _ = target_of(table, output)
         known = ~np.isnan(values) & ~np.isnan(mean)
-        configurations = {one.configuration for one, is_known in zip(table.examples, known, strict=True) if is_known}
-        if len(configurations) < FEWEST_CONFIGURATIONS:
+        clear = known & np.array([effect is not None and not effect.is_vague for effect in table.effects(output)])
+        known = clear if len(_named(table, clear)) >= FEWEST_CONFIGURATIONS else known
+        if len(_named(table, known)) < FEWEST_CONFIGURATIONS:
             continue
-        scaled = np.abs(values - mean)[known] / (FLOOR + spread[known])
-        wanted = min(level * (len(configurations) + 1) / len(configurations), 1.0)
-        width = weighted_quantile(scaled, weights[known], wanted)
-        found[output] = Calibration(-width, width, FLOOR, len(configurations))
+        scaled, weights = ((squashed(values) - mean) / (FLOOR + spread))[known], shares(table)[known]
+        families = len({one.family for one in itertools.compress(table.examples, known)})
+        outside = 1.0 - min(level * (families + 1) / families, 1.0)
+        low, high = _narrowest(scaled, weights, outside)
+        found[output] = Calibration(low, high, FLOOR, len(_named(table, known)))
     return found
+
+
+def _narrowest(values: Matrix, weights: Matrix, outside: float) -> tuple[float, float]:
+    """The narrowest pair of ends around 0 that leave this share of the weight outside, by how it is split."""
+    pairs = [
+        (
+            min(-weighted_quantile(-values, weights, 1.0 - outside * share), 0.0),
+            max(weighted_quantile(values, weights, 1.0 - outside * (1.0 - share)), 0.0),
+        )
+        for share in SPLITS
+    ]
+    return min(pairs, key=lambda pair: round(pair[1] - pair[0], 9))
+
+
+def _named(table: Table, rows: NDArray[np.bool_]) -> set[str]:
+    return {one.configuration for one in itertools.compress(table.examples, rows)}
 
 
 def weighted_quantile(values: Matrix, weights: Matrix, level: float) -> float:

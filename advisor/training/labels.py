@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from advisor.trial.document import Interval, Policy, Run, Trial
+from advisor.trial.summary import counted, values_of
 
 Role = Literal["base", "thp", "pool", "gigantic", "default"]
 """What a policy is on any host: pool has the page size of THP, gigantic the smallest larger one."""
@@ -59,10 +60,11 @@ class Effect:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one policy took. log_time: ln(time / time on base pages), by medians. resident_bytes: peak of RSS and
-    hugetlb; pool_bytes: of hugetlb alone; None where it was not seen."""
+    """What one policy took. log_time: ln(time / time on base pages), by the comparison, else by medians. error: its
+    standard error. resident_bytes: peak of RSS and hugetlb; pool_bytes: of hugetlb alone; None: not seen."""
 
     log_time: float
+    error: float
     resident_bytes: float | None
     pool_bytes: float | None
 
@@ -85,9 +87,10 @@ class Measured:
         outcome = self.outcomes.get(role)
         return outcome.log_time if outcome is not None else 0.0
 
-    def best_log_time(self, roles: Iterable[Role] = ("base", "thp", "pool", "gigantic")) -> float:
-        """Of the fastest policy measured."""
-        return min((self.outcomes[role].log_time for role in roles if role in self.outcomes), default=0.0)
+    def error(self, role: Role) -> float:
+        """Standard error of `log_time`; 0 for base pages, which all others are compared with."""
+        outcome = self.outcomes.get(role)
+        return outcome.error if outcome is not None and role != "base" else 0.0
 
     def cost_bytes(self, role: Role) -> float:
         """Memory that the policy takes from all others: what it reserves in a pool, or grows beyond base pages."""
@@ -110,6 +113,7 @@ def measured(trial: Trial) -> Measured:
     """Effects and outcomes of one trial; what was not measured is absent."""
     roles = roles_of(trial)
     names = {role: name for name, role in roles.items()}
+    base = names.get("base", "")
     speed_ups = {(one.policy, one.against): one.speed_up for one in trial.comparisons if one.speed_up is not None}
     effects = {
         output: effect_of(speed_ups[pair])
@@ -119,7 +123,8 @@ def measured(trial: Trial) -> Measured:
     usable = frozenset(
         roles[way.policy.name] for way in trial.ways if way.policy.name in roles and not way.why_unusable
     )
-    return Measured(effects, _outcomes(trial, names), usable)
+    against_base = {role: effect_of(found) for role, name in names.items() if (found := speed_ups.get((name, base)))}
+    return Measured(effects, _outcomes(trial, names, against_base), usable)
 
 
 def effect_of(speed_up: Interval) -> Effect:
@@ -149,27 +154,26 @@ def _role(policy: Policy, thp_page: int | None, gigantic_page: int | None) -> Ro
     return {thp_page: "pool", gigantic_page: "gigantic"}.get(policy.page_bytes)  # type: ignore[return-value]
 
 
-def _outcomes(trial: Trial, names: Mapping[Role, str]) -> dict[Role, Outcome]:
-    counted: dict[Role, list[Run]] = {
-        role: [run for run in trial.runs if run.policy == name and run.not_counted is None and run.value]
-        for role, name in names.items()
-    }
+def _outcomes(trial: Trial, names: Mapping[Role, str], against_base: Mapping[Role, Effect]) -> dict[Role, Outcome]:
     sign = 1.0 if trial.metric.better == "lower" else -1.0
-    logs = {role: sign * math.log(statistics.median(_values(runs))) for role, runs in counted.items() if runs}
+    values = {role: [value for value in values_of(trial.runs, name) if value > 0] for role, name in names.items()}
+    logs = {role: sign * math.log(statistics.median(found)) for role, found in values.items() if found}
     if "base" not in logs:
         return {}
     return {
-        role: Outcome(
-            log_time=log - logs["base"],
-            resident_bytes=_median(_resident(run) for run in counted[role]),
-            pool_bytes=_median(float(sum(run.memory.peak_hugetlb_bytes.values())) for run in counted[role]),
-        )
+        role: _outcome(counted(trial.runs, names[role]), against_base.get(role), log - logs["base"])
         for role, log in logs.items()
     }
 
 
-def _values(runs: Iterable[Run]) -> list[float]:
-    return [run.value for run in runs if run.value]
+def _outcome(runs: Sequence[Run], effect: Effect | None, log_time: float) -> Outcome:
+    """log_time: by medians, for too few runs to be compared."""
+    return Outcome(
+        log_time=-effect.log_ratio if effect is not None else log_time,
+        error=effect.error if effect is not None else VAGUE_ERROR,
+        resident_bytes=_median(_resident(run) for run in runs),
+        pool_bytes=_median(float(sum(run.memory.peak_hugetlb_bytes.values())) for run in runs),
+    )
 
 
 def _resident(run: Run) -> float | None:

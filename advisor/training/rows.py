@@ -11,6 +11,7 @@ from advisor.features import SCHEMA
 from advisor.features.table import feature_table_of, observe
 from advisor.profile.model import Profile
 from advisor.profile.timeline import Timeline, fold
+from advisor.recommendation.decide import WEIGHT_CEILING, WEIGHT_FLOOR
 from advisor.training.dataset import Measurement
 from advisor.training.labels import Effect, Measured, Role, measured, roles_of
 
@@ -20,6 +21,9 @@ DEFAULT_ROLE: Mapping[str, Role] = {"default": "default"}
 
 MOSTLY_HUGE = 0.5
 """Coverage from which a program counts as being on huge pages."""
+
+ADVISED_AGAINST = ("advised_against_bytes", "advised_against_anon_bytes")
+"""Memory that a program advised against huge pages; some measured programs do so to keep to base pages."""
 
 FOUND_AS: Mapping[Role, int] = {"default": 0, "base": 1}
 """In which state advice is judged: as programs are found on a host, first known."""
@@ -39,7 +43,8 @@ class Example:
 
 @dataclass(frozen=True)
 class Table:
-    """Examples and the feature table, row by row. left_out: what gave no row, and why."""
+    """Examples and the feature table, row by row, without what the trial did to keep a program on base pages.
+    left_out: what gave no row, and why."""
 
     examples: Sequence[Example]
     frame: pl.DataFrame
@@ -94,7 +99,7 @@ def table_of(measurements: Iterable[Measurement]) -> Table:
             left_out.append(f"{measurement.id}: no policy could be compared with base pages")
             continue
         for watched in measurement.profiles:
-            row, role = largest_process(watched.profile), DEFAULT_ROLE.get(watched.state, roles.get(watched.state))
+            row, role = main_process(watched.profile), DEFAULT_ROLE.get(watched.state, roles.get(watched.state))
             if row is None or role is None:
                 why = "its state is no policy of the trial" if role is None else "its last sample holds no process"
                 left_out.append(f"{measurement.id} on {watched.state}: {why}")
@@ -103,14 +108,31 @@ def table_of(measurements: Iterable[Measurement]) -> Table:
             rows.append((Example(measurement.id, measurement.family, role, what, newest), row))
     rows.sort(key=lambda one: (one[0].configuration, one[0].newest, one[0].state))
     frame = pl.concat(row for _, row in rows) if rows else pl.DataFrame(schema=SCHEMA)
-    return Table([example for example, _ in rows], frame, sorted(left_out))
+    examples = [example for example, _ in rows]
+    return Table(examples, _as_found(examples, frame), sorted(left_out))
 
 
-def largest_process(profile: Profile) -> pl.DataFrame | None:
-    """The feature row of the process with most memory in a profile of one program's tree; None where all are gone."""
+def _as_found(examples: Sequence[Example], frame: pl.DataFrame) -> pl.DataFrame:
+    """The rows without what the trial did to keep a program on base pages: prctl, and advice against huge pages that
+    the program does not give in every state that it was seen in, are then no traits of the program."""
+    was_kept = pl.Series([example.state == "base" for example in examples], dtype=pl.Boolean)
+    name = pl.Series("configuration", [example.configuration for example in examples], dtype=pl.String)
+    own = {column: pl.col(column).min().over("configuration") for column in ADVISED_AGAINST}
+    own["thp_disabled_by_process"] = pl.lit(False)
+    kept = [pl.when(was_kept).then(value).otherwise(column).alias(column) for column, value in own.items()]
+    return frame.with_columns(name).with_columns(kept).drop("configuration")
+
+
+def main_process(profile: Profile) -> pl.DataFrame | None:
+    """The feature row of the process that a program's speed depends on, of all of its tree; None where all are gone.
+
+    The one with most memory by the CPU that it uses: not the launcher that waits with its libraries loaded, nor the
+    small client that keeps a server busy.
+    """
     frame = feature_table_of(observe(settled(profile)))
-    held = pl.col("rss_bytes").fill_null(0) + pl.col("hugetlb_bytes").fill_null(0)
-    return frame.sort(held, "pid", descending=[True, False]).head(1) if frame.height else None
+    memory = pl.sum_horizontal("anon_bytes", "shmem_rss_bytes", "hugetlb_bytes")
+    weight = pl.col("cpu_cores").fill_null(0.0).clip(WEIGHT_FLOOR, WEIGHT_CEILING)
+    return frame.sort(memory * weight, "pid", descending=[True, False]).head(1) if frame.height else None
 
 
 def settled(profile: Profile) -> Timeline:

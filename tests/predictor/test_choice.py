@@ -17,6 +17,7 @@ def gains(
     for name, value in (("thp", thp), ("pool", pool), ("gigantic", gigantic)):
         columns[f"{name}_gain"] = [value]
         columns[f"{name}_gain_low"] = [None if value is None else value - width]
+        columns[f"{name}_gain_high"] = [None if value is None else value + width]
     return pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.Float64)).with_columns(
         abstained=pl.lit(abstained, pl.String)
     )
@@ -78,3 +79,20 @@ def test_a_policy_that_may_not_be_chosen_anew_may_be_kept() -> None:
     current, permitted = pl.Series(["pool"]), {"pool": pl.Series([False])}
     assert preferred(gains(0.0, 0.2, None), PLAIN, permitted, current).to_list() == ["pool"]
     assert preferred(gains(0.3, 0.2, None), PLAIN, permitted, current).to_list() == ["thp"]
+
+
+@pytest.mark.parametrize(
+    ("thp", "width", "expected"), [(-0.05, 0.0, "base"), (-0.05, 0.05, "thp"), (-0.2, 0.1, "base")]
+)
+def test_caution_speaks_for_what_is_there_already(thp: float, width: float, expected: str) -> None:
+    cautious = Thresholds(least_gain=0.02, caution=1.0, pool_margin=0.0, gigantic_margin=0.0)
+    assert preferred(gains(thp, None, None, width=width), cautious, current=pl.Series(["thp"])).to_list() == [
+        expected
+    ]
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.0, "thp"), (0.4, "thp"), (0.5, "base"), (None, "thp")])
+def test_a_gain_that_part_of_the_memory_has_already_is_not_gained_again(share: float | None, expected: str) -> None:
+    had = pl.Series([share], dtype=pl.Float64)
+    one = gains(0.036, None, None)
+    assert preferred(one, PLAIN, current=pl.Series(["base"]), share=had).to_list() == [expected]

@@ -59,6 +59,7 @@ def features(size: float, churn: float, state: Role, **more: Any) -> dict[str, A
         "file_rss_bytes": 8 * MIB,
         "hugetlb_bytes": total - anon,
         "hugetlb_mapped_bytes": total - anon,
+        "hugetlb_gigantic_bytes": 0,
         "shmem_mapped_bytes": 0,
         "resident_memory_bytes": total + 8 * MIB,
         "largest_resident_vma_bytes": int(0.8 * total),
@@ -78,9 +79,10 @@ def features(size: float, churn: float, state: Role, **more: Any) -> dict[str, A
         "host_pmd_bytes": 2 * MIB,
         "host_thp_enabled": "madvise",
         "host_pool_pmd_total": 0,
+        "host_pool_gigantic_page_bytes": GIB,
         "host_memory_total_bytes": 64 * GIB,
         "host_memory_available_bytes": 48 * GIB,
-        "thp_disabled_by_process": state == "base",
+        "thp_disabled_by_process": False,
     }
     return {**dict.fromkeys(SCHEMA.names()), **row, **more}
 
@@ -92,10 +94,10 @@ def measured(size: float, gains: Mapping[str, float], *, error: float = 0.01) ->
         output: Effect(value, value - 2 * error, value + 2 * error, error) for output, value in all_gains.items()
     }
     outcomes: dict[Role, Outcome] = {
-        "base": Outcome(0.0, size, 0.0),
-        "thp": Outcome(-all_gains["thp"], 1.1 * size, 0.0),
-        "pool": Outcome(-all_gains["pool"], 1.02 * size, size),
-        "gigantic": Outcome(-all_gains["gigantic"], 1.3 * size, 1.3 * size),
+        "base": Outcome(0.0, 0.0, size, 0.0),
+        "thp": Outcome(-all_gains["thp"], error, 1.1 * size, 0.0),
+        "pool": Outcome(-all_gains["pool"], error, 1.02 * size, size),
+        "gigantic": Outcome(-all_gains["gigantic"], error, 1.3 * size, 1.3 * size),
     }
     return Measured(effects, outcomes, frozenset({"base", "thp", "pool", "gigantic"}))
 

@@ -8,8 +8,10 @@ import polars as pl
 import pytest
 
 from advisor.features import SCHEMA
-from advisor.predictor import Thresholds
-from advisor.training.baselines import BASELINES, model_and_rules, permitted
+from advisor.predictor import LEVEL, Thresholds
+from advisor.recommendation import Predicted
+from advisor.training.advice import Outlook, advice
+from advisor.training.baselines import BASELINES
 from advisor.training.rows import Example, Table
 from advisor.training.scores import Measurements
 from tests.training import synthetic
@@ -56,22 +58,40 @@ def test_rules_that_leave_a_program_leave_it_as_it_was_seen() -> None:
     assert BASELINES["rules alone"](one_row(BASE_REACH, state="thp")) == ["thp"]
 
 
-def test_a_forbidden_policy_is_not_advised_and_prctl_of_the_trial_forbids_nothing() -> None:
-    free, forbidden = one_row(), one_row(advised_against_anon_bytes=GIB, advised_against_bytes=GIB)
-    by_itself = one_row(state="thp", thp_disabled_by_process=True)
-    assert permitted(free)["thp"].to_list() == [True]
-    assert permitted(by_itself)["thp"].to_list() == [False]
-    assert permitted(forbidden)["thp"].to_list() == [False]
-    assert permitted(without(free, "gigantic"))["gigantic"].to_list() == [False]
+def predicted(table: Table, thresholds: Thresholds = ALWAYS) -> Predicted:
+    return Predicted(synthetic.learnt().predictor(synthetic.DATA).predict(table.frame), thresholds, LEVEL)
 
 
-def test_the_model_decides_where_it_answers_and_the_rules_where_it_abstains() -> None:
+def test_a_forbidden_policy_is_not_advised() -> None:
+    forbidden = one_row(advised_against_anon_bytes=GIB, advised_against_bytes=GIB)
+    assert advice(one_row(), predicted(one_row())) == ["thp"]
+    assert advice(forbidden, predicted(forbidden)) == ["base"]
+
+
+def test_pools_are_advised_as_far_as_the_trial_could_bring_them() -> None:
+    table = one_row(churn=0.6)
+    assert advice(table, predicted(table), as_in_trial=True) == ["gigantic"]
+    assert advice(without(table, "gigantic"), predicted(table), as_in_trial=True) == ["pool"]
+    assert advice(without(table, "gigantic", "pool"), predicted(table), as_in_trial=True) == advice(
+        table, predicted(table)
+    )
+
+
+def test_the_rules_decide_where_the_model_abstains() -> None:
     table = one_row()
-    predictor = synthetic.learnt().predictor(synthetic.DATA)
-    answered = predictor.predict(table.frame)
-    assert model_and_rules(table, answered, ALWAYS) == ["gigantic"]
-    abstained = answered.with_columns(abstained=pl.lit("unlike"))
-    assert model_and_rules(table, abstained, ALWAYS) == BASELINES["rules alone"](table)
+    said = predicted(table)
+    silent = replace(said, rows=said.rows.with_columns(abstained=pl.lit("unlike")))
+    assert advice(table, silent) == BASELINES["rules alone"](table)
+
+
+@pytest.mark.parametrize("as_in_trial", [False, True])
+@pytest.mark.parametrize("least_gain", [0.0, 0.05, 0.3])
+def test_thresholds_are_learnt_on_what_the_product_decides(least_gain: float, as_in_trial: bool) -> None:
+    table, thresholds = synthetic.table(families=4, each=4), Thresholds(least_gain, 0.25, 0.01, 0.01)
+    said = predicted(table, thresholds)
+    quick = Outlook(table, as_in_trial=as_in_trial).advice(said.rows, thresholds)
+    assert quick == advice(table, said, as_in_trial=as_in_trial)
+    assert len(set(quick)) > 1
 
 
 def test_scores_count_time_memory_and_what_was_for_nothing() -> None:
@@ -81,10 +101,30 @@ def test_scores_count_time_memory_and_what_was_for_nothing() -> None:
     score = Measurements(table).score("x", ["base", "thp", "pool", "gigantic"])
     assert score.worst == pytest.approx(2.718281828**0.3)
     assert score.regret == pytest.approx(2.718281828 ** ((0.3 + 0.29 + 0.1 + 0.0) / 4))
-    assert (score.intrusive, score.wasted) == (3, 1)
+    assert (score.intrusive, score.wasted, score.surely_wasted) == (3, 1, 0)
     assert score.wasted_share == pytest.approx(1 / 3)
     assert score.cost_bytes == pytest.approx((0.1 + 1.02 + 1.3) * GIB, rel=0.02)
     assert Measurements(table).score("x", ["base"] * 4).wasted_share == 0.0
+
+
+def test_a_loss_that_the_measurement_cannot_tell_is_not_beyond_noise() -> None:
+    examples = [
+        Example("a/1", "a", "base", measured(GIB, {"thp": gain, "pool": 0.0, "further": 0.0}, error=0.05), "")
+        for gain in (0.04, 0.4)
+    ]
+    table = Table(examples, pl.DataFrame([features(GIB, 0.0, "base")] * 2, schema=SCHEMA))
+    score = Measurements(table).score("x", ["base", "base"])
+    assert score.regret == pytest.approx(2.718281828**0.22)
+    assert score.told == pytest.approx(2.718281828**0.2)
+
+
+def test_a_gain_is_over_the_pages_that_a_program_was_found_on() -> None:
+    gains = {"thp": 0.2, "pool": 0.205, "further": 0.0}
+    table = Table(
+        [Example("a/1", "a", "thp", measured(GIB, gains), "")],
+        pl.DataFrame([features(GIB, 0.0, "thp")], schema=SCHEMA),
+    )
+    assert Measurements(table).score("x", ["pool"]).wasted == 1
 
 
 def test_to_leave_a_program_as_it_was_found_is_not_intrusive() -> None:

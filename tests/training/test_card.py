@@ -17,7 +17,9 @@ GIB = 1 << 30
 
 
 def score(adviser: str, regret: float, cost: float, intrusive: int, wasted: int) -> Score:
-    return Score(adviser, 50, regret, regret + 0.1, "a/1", cost * GIB, cost, intrusive, wasted)
+    return Score(
+        adviser, 50, regret, regret + 0.1, "a/1", regret - 0.005, regret, cost * GIB, cost, intrusive, wasted, 0
+    )
 
 
 def made_up(*scores: Score) -> Evaluation:
@@ -99,7 +101,7 @@ def test_the_text_chart_puts_the_best_in_the_lower_left_corner() -> None:
 def test_the_picture_is_xml_with_a_point_and_a_label_each() -> None:
     picture = ElementTree.fromstring(svg_chart(points_of([OURS, score("a < b", 1.3, 2.0, 1, 1)])))  # noqa: S314 (our own text)
     space = "{http://www.w3.org/2000/svg}"
-    assert len(picture.findall(f"{space}circle")) == 2
+    assert len(picture.findall(f"{space}circle")) == 4
     assert {"model and rules", "a < b"} <= {one.text for one in picture.findall(f"{space}text")}
 
 

@@ -7,7 +7,7 @@ import math
 import pytest
 from msgspec.structs import replace
 
-from advisor.training.labels import LEAST_ERROR, Effect, effect_of, measured, roles_of
+from advisor.training.labels import LEAST_ERROR, VAGUE_ERROR, Effect, effect_of, measured, roles_of
 from advisor.trial.document import Interval, Policy, Way
 from tests.training.documents import GIB, MIB, run, trial
 
@@ -47,7 +47,27 @@ def test_a_policy_that_never_took_effect_has_no_effect_and_leaves_base_pages() -
     assert "thp" not in what.effects
     assert what.log_time("thp") == 0.0
     assert what.cost_bytes("thp") == 0.0
-    assert what.best_log_time() == 0.0
+
+
+def test_warm_up_runs_count_for_nothing() -> None:
+    warm_up = [run(name, 0, 50.0, size=100 * GIB) for name in ("base", "thp")]
+    plain, warmed = (measured(trial({"base": SLOW, "thp": FAST}, extra=extra)) for extra in ([], warm_up))
+    assert warmed == plain
+    assert measured(trial({"base": SLOW}, extra=[run("thp", 0, 1.0)])).outcomes.keys() == {"base"}
+
+
+def test_times_are_those_of_the_comparison_with_its_error() -> None:
+    what = measured(trial({"base": SLOW, "thp": FAST}))
+    assert what.log_time("thp") == -what.effects["thp"].log_ratio
+    assert what.error("thp") == what.effects["thp"].error
+    assert what.error("base") == what.error("pool") == 0.0
+
+
+def test_two_runs_have_a_time_but_a_vague_one() -> None:
+    what = measured(trial({"base": SLOW, "thp": FAST[:2]}))
+    assert "thp" not in what.effects
+    assert what.log_time("thp") == pytest.approx(-math.log(2), abs=0.02)
+    assert what.error("thp") == VAGUE_ERROR
 
 
 def test_a_policy_that_cannot_be_used_is_not_usable() -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from advisor.cli import model
@@ -11,6 +15,7 @@ from advisor.cli.errors import CommandError, ExitCode
 from advisor.predictor import load_predictor
 from advisor.predictor.store import FACTS, FORESTS
 from advisor.training import fit, learn
+from tests.training import synthetic
 from tests.training.documents import write_data
 
 
@@ -80,3 +85,48 @@ def test_a_model_that_cannot_be_used(data: Path, tmp_path: Path) -> None:
     model.train([data], tmp_path)
     (tmp_path / FORESTS).write_bytes(b"")
     assert FACTS in refused(model.show, tmp_path)
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "advisor", "model", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
+    )
+
+
+def test_another_interpreter_makes_the_same_model(tmp_path: Path) -> None:
+    data = write_data(tmp_path / "measurements.jsonl.zst", families=4, each=4)
+    for name in ("1", "2"):
+        done = run(
+            "train", "--data", str(data), "-o", str(tmp_path / name), PYTHONHASHSEED=name, OMP_NUM_THREADS=name
+        )
+        assert done.returncode == 0, done.stderr
+        assert "16 configurations" in done.stdout
+    first, second = (load_predictor(tmp_path / name) for name in ("1", "2"))
+    assert first is not None
+    assert second is not None
+    frame = synthetic.table().frame
+    one, other = (made.log_ratios(made.inputs_of(frame).to_numpy()) for made in (first, second))
+    assert set(one) == {"thp", "pool", "further", "gigantic"}
+    for output, answers in one.items():
+        assert np.abs(answers - other[output]).max() < 1e-9
+    assert first.predict(frame)["abstained"].equals(second.predict(frame)["abstained"])
+
+
+@pytest.mark.parametrize("command", [[], ["train"], ["evaluate"], ["show"]])
+def test_every_command_has_help(command: list[str]) -> None:
+    done = run(*command, "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Usage:" in done.stdout
+
+
+def test_exit_codes(tmp_path: Path) -> None:
+    assert run("show", str(tmp_path)).returncode == ExitCode.UNUSABLE
+    missing = run("train", "--data", str(tmp_path / "none.jsonl.zst"), "-o", str(tmp_path))
+    assert (missing.returncode, missing.stdout) == (ExitCode.UNUSABLE, "")
+    assert missing.stderr.startswith("hugepage-advisor: ")
+    assert run("evaluate", "--folds", "-1").returncode == ExitCode.USAGE
+    assert run("polish").returncode == ExitCode.USAGE
