@@ -23,7 +23,10 @@ def imported_by(arguments: list[str]) -> set[str]:
     return set(run.stdout.split())
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["report", "--help"], ["record", "--help"], ["--version"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["report", "--help"], ["record", "--help"], ["trial", "--help"], ["model", "--help"], ["--version"]],
+)
 def test_help_imports_no_heavy_package(arguments: list[str]) -> None:
     assert imported_by(arguments).isdisjoint(HEAVY)
 
@@ -33,5 +36,10 @@ def test_recording_needs_no_frames_and_no_rendering(tmp_path: object) -> None:
     assert imported.isdisjoint({"textual", "sklearn", "polars", "rich"})
 
 
-def test_reporting_needs_no_terminal_interface_and_no_model() -> None:
-    assert imported_by(["report", "--duration", "0"]).isdisjoint({"textual", "sklearn"})
+def test_reporting_needs_no_terminal_interface() -> None:
+    assert "textual" not in imported_by(["report", "--duration", "0"])
+
+
+def test_measuring_needs_neither_frames_nor_a_model() -> None:
+    imported = imported_by(["trial", "--policies", "base", "--rounds", "1", "--json", "--", "true"])
+    assert imported.isdisjoint({"textual", "sklearn", "skops", "polars"})

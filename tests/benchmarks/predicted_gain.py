@@ -16,15 +16,11 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import polars as pl
-
-from advisor.features import feature_table_of, observe
 from advisor.predictor import Predictor, models_folder
-from advisor.profile.timeline import fold_samples
 from advisor.training.dataset import Measurement, read_all, read_dataset
 from advisor.training.labels import Effect, measured
 from advisor.training.learn import learn, trained_on
-from advisor.training.rows import Table, table_of
+from advisor.training.rows import Table, main_process, table_of
 from advisor.training.settings import SHIPPED
 
 FAMILIES = ("pointer-chase", "stream-copy", "compute-only", "numpy-gather", "jvm", "fork-copy", "redis", "sort")
@@ -81,9 +77,10 @@ def compared(
     effects = measured(measurement.trial).effects
     if found is None:
         return
-    frame = feature_table_of(observe(fold_samples(found)))
-    held = pl.col("rss_bytes").fill_null(0) + pl.col("hugetlb_bytes").fill_null(0)
-    row = predictor.predict(frame.sort(held, descending=True).head(1)).to_dicts()[0]
+    program = main_process(found)
+    if program is None:
+        return
+    row = predictor.predict(program).to_dicts()[0]
     for output in OUTPUTS:
         if output in effects:
             names = (f"{output}_gain", f"{output}_gain_low", f"{output}_gain_high")
