@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,10 +39,12 @@ class Request:
 
 def run(request: Request, profile_path: Path | None, output: Path | None, *, width: int) -> None:
     """Raises CommandError with a documented exit code."""
-    profile = observe_host(request) if profile_path is None else load(profile_path)
-    check_targets(profile, request.pids)
-    kind: SourceKind | None = "profile" if profile_path else None
-    predictor, why_none = model_for_advice()
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        loading = beside.submit(model_for_advice)  # scikit-learn is imported while the host is watched
+        profile = observe_host(request) if profile_path is None else load(profile_path)
+        check_targets(profile, request.pids)
+        kind: SourceKind | None = "profile" if profile_path else None
+        predictor, why_none = loading.result()
     made = advise(
         only_pids(profile, request.pids),
         redact=request.redact,

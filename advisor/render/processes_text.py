@@ -81,8 +81,8 @@ def _write_details(page: Page, process: ProcessEntry) -> None:
     page.hanging("", f"gain {words.gain(advice.expected_gain)}; {words.bloat(advice)}", indent=INDENT)
     for line in probe_lines(process.probes):
         page.hanging("", visible(line), indent=INDENT)
-    for reason in advice.reasons:
-        _write_reason(page, reason)
+    for place, reason in enumerate(advice.reasons):
+        _write_reason(page, reason, with_remedy=place == 0 or reason.title is None)
     for alternative in advice.alternatives:
         size = f" {human_bytes(alternative.page_bytes)}" if alternative.page_bytes is not None else ""
         lead = f"not {words.POLICY_WORDS[alternative.policy]}{size}: "
@@ -93,9 +93,12 @@ def _write_details(page: Page, process: ProcessEntry) -> None:
         page.hanging("· ", lead, (visible(base.remedy or ""), "dim"), indent=INDENT)
 
 
-def _write_reason(page: Page, reason: Reason) -> None:
+def _write_reason(page: Page, reason: Reason, *, with_remedy: bool) -> None:
+    """with_remedy: of what decides, and of what no rule says (the model asking for a measurement)."""
     mark = "? " if reason.status == "cannot-tell" else "* "
     evidence = ", ".join(f"{name} {words.evidence(name, value)}" for name, value in reason.evidence.items())
     page.hanging(mark, (visible(reason.message), style_of(reason.severity)), indent=INDENT)
     if evidence:
         page.hanging("  ", (f"{visible(reason.rule)}: {visible(evidence)}", "dim"), indent=INDENT)
+    if with_remedy and reason.remedy:
+        page.hanging("  ", visible(reason.remedy), indent=INDENT)
