@@ -26,10 +26,12 @@ class ModelError(Exception):
 
 
 class Head(Struct, frozen=True, forbid_unknown_fields=True):
-    """Which forest answers for one output. mark: the value of its additional last column, None where it has none."""
+    """Which forest answers for one output. mark: the value of its additional last column, None where it has none.
+    fill_s_per_gib: what is added for faulting, see `faulting`."""
 
     forest: str
     mark: float | None = None
+    fill_s_per_gib: float = 0.0
 
 
 class Calibration(Struct, frozen=True, forbid_unknown_fields=True):

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from advisor.predictor.facts import OUTPUTS, Calibration, ModelFacts, Output
+from advisor.predictor.facts import OUTPUTS, Calibration, Head, ModelFacts, Output
+from advisor.predictor.faulting import faulting_log_ratio
 from advisor.predictor.inputs import INPUTS, Input, input_frame
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class Predictor:
 
     def _spread_answer(self, output: str, matrix: Matrix) -> tuple[Matrix, Matrix]:
         head = self.facts.heads[output]
-        return forest_answer(self.forests[head.forest], marked(matrix, head.mark))
+        return head_answer(head, self.forests[head.forest], matrix, self.facts.inputs)
 
     def _abstentions(self, inputs: pl.DataFrame) -> list[str | None]:
         domain = self.facts.domain
@@ -155,6 +156,12 @@ def as_matrix(inputs: pl.DataFrame) -> Matrix:
 def marked(matrix: Matrix, mark: float | None) -> Matrix:
     """The matrix, with the mark as its last column where there is one."""
     return matrix if mark is None else np.column_stack([matrix, np.full(len(matrix), mark)])
+
+
+def head_answer(head: Head, forest: Any, matrix: Matrix, names: Sequence[str]) -> tuple[Matrix, Matrix]:
+    """Squashed mean and spread of one output by row: the forest's, and what faulting alone explains."""
+    mean, spread = forest_answer(forest, marked(matrix, head.mark))
+    return mean + squashed(faulting_log_ratio(matrix, names, head.fill_s_per_gib)), spread
 
 
 def forest_answer(forest: Any, matrix: Matrix) -> tuple[Matrix, Matrix]:

@@ -67,7 +67,16 @@ def show(name: str, value: Any) -> str:
         return f"{value:.1f} %"
     if name.endswith("_s") and not name.endswith("_per_s"):
         return show_seconds(value)
-    return f"{value:,d}" if isinstance(value, int) else f"{value:.3g}"
+    return f"{value:,d}" if isinstance(value, int) else show_number(value)
+
+
+def show_number(value: float) -> str:
+    """Three significant digits, thousands set apart: 0.0123, 1.5, 300,000."""
+    return f"{value:,.0f}" if abs(value) >= WHOLE_FROM else f"{value:.3g}"
+
+
+WHOLE_FROM = 1000
+"""From here on no decimal is shown, and no exponent."""
 
 
 SHARE_ENDINGS = ("_share", "_coverage", "_density", "_share_since_boot")

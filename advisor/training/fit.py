@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from advisor.predictor.facts import LEVEL, OUTPUTS, Calibration, Domain, Head, Output
+from advisor.predictor.faulting import faulting_log_ratio
 from advisor.predictor.inputs import Group, Input, input_frame, inputs_of
-from advisor.predictor.predict import SUM_OF, added, as_matrix, forest_answer, marked, nearest, squashed
+from advisor.predictor.predict import SUM_OF, added, as_matrix, head_answer, marked, nearest, squashed
 from advisor.training.rows import Table
 
 if TYPE_CHECKING:
@@ -59,6 +60,13 @@ FARTHEST_QUANTILE = 0.975
 LEAST_SPREAD = 0.05
 """Least spread of an input for measuring distance, in its own unit: one that hardly varies must not decide alone."""
 
+FILL_RATES = tuple(step / 50 for step in range(51))
+"""CPU seconds per GiB that are tried: up to four microseconds a base page, which is slower than any seen."""
+
+JOINT = "two-m"
+TOGETHER: Mapping[Output, float] = {"thp": 0.0, "pool": 1.0}
+"""Outputs that one forest answers for in the joint layout, and what tells it which is asked."""
+
 Layout = Literal["separate", "joint"]
 
 
@@ -76,15 +84,16 @@ class Settings:
 
 @dataclass(frozen=True)
 class Forests:
-    """heads: which forest answers for an output. forests: scikit-learn regressors by name."""
+    """heads: which forest answers for an output. forests: scikit-learn regressors by name. names: their inputs."""
 
     heads: Mapping[str, Head]
     forests: Mapping[str, Any]
+    names: Sequence[str]
 
     def answers(self, matrix: Matrix) -> dict[str, tuple[Matrix, Matrix]]:
         """By output, sums included: mean over the trees and how far they stand apart."""
         apart = {
-            output: forest_answer(self.forests[head.forest], marked(matrix, head.mark))
+            output: head_answer(head, self.forests[head.forest], matrix, self.names)
             for output, head in self.heads.items()
         }
         sums = {output: added(apart, parts) for output, parts in SUM_OF.items() if set(parts) <= set(apart)}
@@ -140,21 +149,47 @@ def learnable(table: Table) -> list[Output]:
 def fit_forests(table: Table, settings: Settings) -> Forests:
     """One forest for each output that stands alone, or one for THP and pool together."""
     matrix, outputs = matrix_of(table, settings), [one for one in learnable(table) if one not in SUM_OF]
-    together: list[tuple[Output, float]] = [("thp", 0.0), ("pool", 1.0)]
-    heads: dict[str, Head] = {}
+    names = [one.name for one in settings.inputs]
+    rates = {output: fill_rate(matrix, names, *target_of(table, output)) for output in outputs}
+    joint = settings.layout == "joint" and set(TOGETHER) <= set(outputs)
+    heads: dict[str, Head] = {
+        output: Head(JOINT, mark, rates[output]) if joint and mark is not None else Head(output, None, rates[output])
+        for output in outputs
+        for mark in [TOGETHER.get(output)]
+    }
     forests: dict[str, Any] = {}
-    if settings.layout == "joint" and {"thp", "pool"} <= set(outputs):
-        parts = [(marked(matrix, mark), *target_of(table, output)) for output, mark in together]
-        forests["two-m"] = _forest(settings, *(np.concatenate(columns) for columns in zip(*parts, strict=True)))
-        heads |= {output: Head("two-m", mark) for output, mark in together}
-        outputs = [one for one in outputs if one not in heads]
-    for output in outputs:
-        forests[output] = _forest(settings, matrix, *target_of(table, output))
-        heads[output] = Head(output)
-    return Forests(heads, forests)
+    for name in sorted({head.forest for head in heads.values()}):
+        parts = [
+            _to_learn(settings, marked(matrix, head.mark), *target_of(table, output), names, head.fill_s_per_gib)
+            for output in outputs
+            for head in [heads[output]]
+            if head.forest == name
+        ]
+        forests[name] = _forest(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    return Forests(heads, forests, names)
 
 
-def _forest(settings: Settings, matrix: Matrix, values: Matrix, weights: Matrix) -> Any:
+def fill_rate(matrix: Matrix, names: Sequence[str], values: Matrix, weights: Matrix) -> float:
+    """CPU seconds that base pages cost more for each GiB faulted in: what explains most by itself."""
+    known = ~np.isnan(values)
+
+    def missed(rate: float) -> float:
+        explained = squashed(faulting_log_ratio(matrix[known], names, rate))
+        return float(np.sum(weights[known] * np.abs(squashed(values[known]) - explained)))
+
+    return min(FILL_RATES, key=missed) if known.any() else 0.0
+
+
+def _to_learn(
+    settings: Settings, matrix: Matrix, values: Matrix, weights: Matrix, names: Sequence[str], rate: float
+) -> tuple[Matrix, Matrix, Matrix]:
+    """Rows, what faulting does not explain of their gains, and weights."""
+    known = ~np.isnan(values)
+    rest = squashed(values) - squashed(faulting_log_ratio(matrix, names, rate))
+    return _with_unprobed(settings, matrix[known], rest[known], weights[known])
+
+
+def _forest(matrix: Matrix, values: Matrix, weights: Matrix) -> Any:
     from sklearn.ensemble import ExtraTreesRegressor
 
     forest = ExtraTreesRegressor(
@@ -164,8 +199,6 @@ def _forest(settings: Settings, matrix: Matrix, values: Matrix, weights: Matrix)
         random_state=SEED,
         n_jobs=1,
     )
-    known = ~np.isnan(values)
-    matrix, values, weights = _with_unprobed(settings, matrix[known], squashed(values[known]), weights[known])
     return forest.fit(matrix, values, sample_weight=weights / weights.mean())
 
 

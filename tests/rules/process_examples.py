@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from tests.rules.rows import GIB, LARGE, MIB, POOL_USER, SPARSE, Example
 
+FAULTING = {
+    "minor_faults_per_s": 300_000.0,
+    "cpu_cores": 1.0,
+    "rss_growth_bytes_per_s": 0.0,
+    "slotted_anon_bytes": 64 * MIB,
+    "populated_density": 0.9,
+}
+
 PROCESS = {
     "small-process": Example(
         {"resident_memory_bytes": 8 * MIB},
@@ -29,6 +37,18 @@ PROCESS = {
         {**LARGE, "age_s": 5.0},
         "It started 5 s ago and may still be filling its 1 GiB.",
         [{**LARGE, "age_s": 30.0}, {"age_s": 5.0}],
+    ),
+    "faulting-takes-time": Example(
+        FAULTING,
+        "It faults 300,000 times a second while it uses 1 CPUs, and its memory does not grow as fast: it gives "
+        "memory back and takes it anew. A huge page takes the place of many faults.",
+        [
+            {**FAULTING, "minor_faults_per_s": 90_000.0},
+            {**FAULTING, "cpu_cores": 4.0},
+            {**FAULTING, "rss_growth_bytes_per_s": 300_000.0 * 4096},
+            {**FAULTING, "populated_density": 0.1},
+            {**FAULTING, "anon_huge_bytes": 64 * MIB},
+        ],
     ),
     "page-tables-heavy": Example(
         {"page_table_bytes": 90 * MIB, "resident_memory_bytes": 2 * GIB},
