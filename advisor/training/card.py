@@ -15,7 +15,8 @@ measured on machines of the kinds below; on others its intervals are not known t
 `hugepage-advisor trial` on your own program."""
 
 MADE = """\
-Forests of extremely randomised trees over the inputs below, one row for each configuration and state it was seen in,
+What faulting costs is taken off first, one rate a policy ({rates}); then forests of extremely randomised trees learn
+the rest over the inputs below, one row for each configuration and state it was seen in,
 weighted by how precisely its gain was measured. Interval widths, thresholds and the limit beyond which it abstains
 were learnt on families held out. `hugepage-advisor model train` makes the same file from the same data, and this
 page is written by `hugepage-advisor model evaluate --card`: families stand never on both sides of a split, and
@@ -34,8 +35,9 @@ def card(facts: ModelFacts, evaluation: Evaluation) -> str:
         "",
         "## How it was made",
         "",
-        MADE,
+        MADE.format(rates=_rates(facts)),
         "",
+        f"Data: {', '.join(facts.trained_on.files)} (sha256 {facts.trained_on.sha256[:12]}).",
         f"Trained with {', '.join(f'{name} {version}' for name, version in sorted(facts.versions.items()))}.",
         "",
         "## What it looks at",
@@ -55,6 +57,12 @@ def card(facts: ModelFacts, evaluation: Evaluation) -> str:
         *_missing(facts),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _rates(facts: ModelFacts) -> str:
+    """CPU seconds that base pages cost more for each GiB faulted in, by output."""
+    found = [(OUTPUT_TITLES[output], head.fill_s_per_gib) for output, head in facts.heads.items()]
+    return ", ".join(f"{title}: {rate:.2f} s for each GiB faulted in" for title, rate in found if rate) or "none"
 
 
 def _missing(facts: ModelFacts) -> list[str]:

@@ -1,4 +1,4 @@
-"""What faulting alone explains of a gain: linear in what is faulted in, and alike seen from base and from huge pages."""
+"""What faulting alone explains of a gain: linear in what is faulted in, alike seen from base and from huge pages."""
 
 from __future__ import annotations
 
