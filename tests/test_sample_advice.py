@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from advisor.advise import advise
+from advisor.predictor import Predictor, load_predictor
 from advisor.profile.codec import load_profile
 from advisor.report.process import ProcessEntry
 
@@ -38,18 +39,23 @@ TRUTH: dict[str, tuple[str, str, int | None, bool]] = {
 """Profile: name of the process that matters, its policy, its pages where they are known, whether it is a change."""
 
 
-def largest(profile: str, name: str) -> ProcessEntry:
-    entries = advise(load_profile(FOLDER / f"{profile}.jsonl.zst")).processes
+def largest(profile: str, name: str, predictor: Predictor | None = None) -> ProcessEntry:
+    entries = advise(load_profile(FOLDER / f"{profile}.jsonl.zst"), predictor=predictor).processes
     return max(
         (entry for entry in entries if entry.name == name),
         key=lambda entry: (entry.memory.rss_bytes or 0) + (entry.memory.hugetlb_bytes or 0),
     )
 
 
+@pytest.fixture(scope="module", params=["rules", "rules and model"])
+def predictor(request: pytest.FixtureRequest) -> Predictor | None:
+    return load_predictor() if request.param == "rules and model" else None
+
+
 @pytest.mark.parametrize("profile", TRUTH)
-def test_advice_agrees_with_what_is_true_of_the_recording(profile: str) -> None:
+def test_advice_agrees_with_what_is_true_of_the_recording(profile: str, predictor: Predictor | None) -> None:
     name, policy, pages, changes = TRUTH[profile]
-    advice = largest(profile, name).recommendation
+    advice = largest(profile, name, predictor).recommendation
     assert (advice.policy, advice.changes) == (policy, changes)
     if pages is not None:
         assert (advice.pages, advice.page_bytes) == (pages, PMD)

@@ -165,7 +165,8 @@ def _reason(reason: Reason) -> tuple[str, ...]:
     evidence = ", ".join(f"{name} {words.evidence(name, value)}" for name, value in reason.evidence.items())
     severity = reason.severity if reason.status == "matched" else "cannot tell"
     sources = "; ".join(map(link, reason.sources))
-    return code(reason.rule), severity, markdown(reason.message), markdown(evidence), sources
+    asked = f" {markdown(reason.remedy)}" if reason.title is None and reason.remedy else ""  # no rule's page has it
+    return code(reason.rule), severity, markdown(reason.message) + asked, markdown(evidence), sources
 
 
 def _artefacts(artefacts: Sequence[Artefact]) -> Iterator[str]:

@@ -178,7 +178,7 @@ def _is_change(advised: Recommendation, row: Row) -> bool:
 
 
 def _reason(reason: AdvisedReason) -> Reason:
-    """With title, confidence and remedy of its rule; a reason that is no rule has none."""
+    """With title and confidence of its rule; a reason that is no rule has none of them."""
     rule = RULES.get(reason.rule)
     return Reason(
         rule=reason.rule,
@@ -189,7 +189,7 @@ def _reason(reason: AdvisedReason) -> Reason:
         sources=list(reason.sources),
         title=rule.title if rule is not None else None,
         confidence=rule.confidence.name.lower() if rule is not None else None,  # type: ignore[arg-type]
-        remedy=rule.remedy or None if rule is not None else None,
+        remedy=reason.remedy or None,
     )
 
 
