@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,12 +40,16 @@ class Request:
 
 def run(request: Request, profile_path: Path | None, output: Path | None, *, width: int) -> None:
     """Raises CommandError with a documented exit code."""
+    loading: list[Future[tuple[Predictor | None, str]]] = []
     with ThreadPoolExecutor(max_workers=1) as beside:
-        loading = beside.submit(model_for_advice)  # scikit-learn is imported while the host is watched
-        profile = observe_host(request) if profile_path is None else load(profile_path)
+        if profile_path is None:
+            # Importing scikit-learn takes a second of CPU: between two samples, where it disturbs neither.
+            profile = observe_host(request, lambda: loading.append(beside.submit(model_for_advice)))
+        else:
+            profile = load(profile_path)
         check_targets(profile, request.pids)
-        kind: SourceKind | None = "profile" if profile_path else None
-        predictor, why_none = loading.result()
+        predictor, why_none = loading[0].result() if loading else model_for_advice()
+    kind: SourceKind | None = "profile" if profile_path else None
     made = advise(
         only_pids(profile, request.pids),
         redact=request.redact,
@@ -68,8 +73,8 @@ def probes_of(names: str, pids: tuple[int, ...], profile_path: Path | None) -> t
     return wanted
 
 
-def observe_host(request: Request) -> Profile:
-    """Samples of the live host, or the one sample of a captured tree."""
+def observe_host(request: Request, after_first: Callable[[], object]) -> Profile:
+    """Samples of the live host, or the one sample of a captured tree. after_first: called once one has been taken."""
     fs = KernelFs(*request.roots)
     options = SamplerOptions(
         pids=frozenset(request.pids) or None,
@@ -77,7 +82,11 @@ def observe_host(request: Request) -> Profile:
         interval_s=request.interval_s or max(request.duration_s, 0.05),
     )
     sampler = Sampler(fs, options)
-    samples = list(iterate_samples(sampler, request.duration_s, threading.Event()))
+    samples = []
+    for sample in iterate_samples(sampler, request.duration_s, threading.Event()):
+        samples.append(sample)
+        if len(samples) == 1:
+            after_first()
     if request.probes:
         samples[-1] = with_probes(sampler, samples[-1], request.probes, request.pids)
     if not any(sample.processes or sample.host.meminfo for sample in samples):

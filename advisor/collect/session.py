@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 import mmap
 import threading
 from collections.abc import Collection, Iterator, Sequence
@@ -25,18 +26,17 @@ def iterate_samples(sampler: Sampler, duration_s: float | None, stop: threading.
     A captured tree does not change and gives one.
     """
     yield sampler.tick()
-    if not sampler.fs.is_live:
+    if not sampler.fs.is_live or duration_s == 0:
         return
     while not stop.is_set():
-        elapsed = sampler.clock() - sampler.began_s
-        delay = sampler.delay_s()
+        delay, left = sampler.delay_s(), math.inf
         if duration_s is not None:
-            if elapsed >= duration_s:
-                return
-            delay = min(delay, duration_s - elapsed)
-        if stop.wait(delay):
+            left = sampler.began_s + duration_s - sampler.clock()
+        if stop.wait(max(min(delay, left), 0.0)):
             return
         yield sampler.tick()
+        if left <= delay:
+            return
 
 
 def probed_tick(sampler: Sampler, probes: Collection[str], pids: Sequence[int]) -> Sample:
