@@ -64,7 +64,7 @@ def test_a_configuration_comes_in_two_lengths() -> None:
     task = planned()[0]
     assert task.measured.command[-1] == "1"
     assert task.watched.command[-1] == "6"
-    assert task.states == ["base", "thp", "pool-2M", "default"]
+    assert task.states == ["base", "thp", "pool-2M"]
 
 
 def test_families_and_configurations_are_chosen_and_what_is_done_is_left_out() -> None:
@@ -256,7 +256,7 @@ def test_a_configuration_is_measured_and_watched_and_the_host_is_left_as_it_was(
         found = measure(task, bench, lambda progress: None)
     assert mode.read_text() == before
     assert {run.policy for run in found.trial.runs if run.not_counted is None} == {"base", "thp"}
-    assert [seen.state for seen in found.profiles] == ["base", "thp", "default"]
+    assert [seen.state for seen in found.profiles] == ["base", "thp"]
     for seen in found.profiles:
         (row,) = feature_table(seen.profile).to_dicts()
         assert len(seen.samples) == SAMPLES
