@@ -30,7 +30,15 @@ from advisor.training.campaign_plan import (
     tasks,
 )
 from advisor.training.dataset import DatasetError, DatasetWriter, environment_id, noisy_policies, read_dataset
-from advisor.training.families import FamilyError, Place, build_commands, campaign_folder, load_families
+from advisor.training.families import (
+    MEASURING_SECONDS,
+    PROFILING_SECONDS,
+    FamilyError,
+    Place,
+    build_commands,
+    campaign_folder,
+    load_families,
+)
 from advisor.training.scrub import PrivateTextError, neutral_places
 from advisor.trial.command import StartError, StoppedError, StopSignal
 from advisor.trial.environment import read_environment
@@ -59,8 +67,10 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--families", default="*", metavar="GLOB", help="families by id, such as 'stress-*'")
     parser.add_argument("--configuration", action="append", default=[], metavar="ID", help="family/configuration")
     parser.add_argument("--rounds", type=int, default=5, help="counted runs of each policy")
-    parser.add_argument("--seconds", type=float, default=1.0, help="steady state of a measured run")
-    parser.add_argument("--profile-seconds", type=float, default=6.0, help="steady state of a watched run")
+    parser.add_argument("--seconds", type=float, default=MEASURING_SECONDS, help="steady state of a measured run")
+    parser.add_argument(
+        "--profile-seconds", type=float, default=PROFILING_SECONDS, help="steady state of a watched run"
+    )
     parser.add_argument("--min-coverage", type=float, default=MIN_COVERAGE, help="share of memory that must be huge")
     parser.add_argument("--skip-done", action="store_true", help="leave out what FILE has from this machine")
     parser.add_argument("--pools-as-needed", action="store_true", help="grow pools one by one, not at the start")

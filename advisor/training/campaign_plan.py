@@ -8,7 +8,15 @@ from fnmatch import fnmatchcase
 from itertools import zip_longest
 
 from advisor.training.campaign_profile import WATCH_S
-from advisor.training.families import Configuration, Family, Place, configurations, missing_programs
+from advisor.training.families import (
+    MEASURING_SECONDS,
+    PROFILING_SECONDS,
+    Configuration,
+    Family,
+    Place,
+    configurations,
+    missing_programs,
+)
 from advisor.trial.verdict import MIN_COVERAGE
 
 STATES = ("base", "thp", "pool-2M", "default")
@@ -36,8 +44,8 @@ class CampaignOptions:
     min_coverage: share of memory on the policy's pages from which a run counts."""
 
     rounds: int = 5
-    seconds: float = 1.0
-    profile_seconds: float = 6.0
+    seconds: float = MEASURING_SECONDS
+    profile_seconds: float = PROFILING_SECONDS
     min_coverage: float = MIN_COVERAGE
     patience_s: float = 30.0
 

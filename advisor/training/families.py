@@ -20,8 +20,8 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 MEASURING_SECONDS = 1.0
-"""Steady state of one measured run, seconds: above the spread that a shorter one showed, short enough that the whole
-campaign of some hundred configurations, four policies and six runs each fits into an hour and a half."""
+"""Steady state of one measured run, seconds: above the spread that a shorter one showed, short enough that a
+configuration of four policies and six runs each takes less than a minute."""
 
 PROFILING_SECONDS = 6.0
 """Steady state of a run that the profiler watches, seconds: several samples at its shortest interval."""
