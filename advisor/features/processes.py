@@ -46,6 +46,9 @@ STAT_TYPES: dict[str, type[pl.DataType]] = {
     "minor_faults": pl.Int64,
     "major_faults": pl.Int64,
     "cpu_s": pl.Float64,
+    "system_s": pl.Float64,
+    "children_minor_faults": pl.Int64,
+    "children_cpu_s": pl.Float64,
 }
 """What `_stat_row` gives, in its order."""
 
@@ -107,8 +110,17 @@ def _elapsed_s(timeline: Timeline, process: ProcessState) -> float | None:
 def _stat_row(stat: Stat | None, ticks: int) -> tuple[int | float | None, ...]:
     if stat is None:
         return (None,) * len(STAT_TYPES)
-    cpu_s = (stat.user_ticks + stat.system_ticks) / ticks
-    return stat.rss_pages, stat.vsize_bytes, stat.minor_faults, stat.major_faults, cpu_s
+    user, system = stat.children_user_ticks, stat.children_system_ticks
+    return (
+        stat.rss_pages,
+        stat.vsize_bytes,
+        stat.minor_faults,
+        stat.major_faults,
+        (stat.user_ticks + stat.system_ticks) / ticks,
+        stat.system_ticks / ticks,
+        stat.children_minor_faults,
+        None if user is None or system is None else (user + system) / ticks,
+    )
 
 
 def _status_row(status: Status | None) -> tuple[int | None, ...]:

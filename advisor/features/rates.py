@@ -6,10 +6,27 @@ import polars as pl
 
 from advisor.features.declare import ONE_SAMPLE, count, number
 
+NO_CHILDREN = "seen in one sample only, or recorded by a version that did not read it"
+
 FEATURES = (
     number("minor_faults_per_s", "faults/s", "Page faults without I/O.", "stat: minflt, two samples", ONE_SAMPLE),
     number("major_faults_per_s", "faults/s", "Page faults with I/O.", "stat: majflt, two samples", ONE_SAMPLE),
     number("cpu_cores", "CPU seconds/s", "CPU that it uses.", "stat: utime + stime, two samples", ONE_SAMPLE),
+    number("system_cores", "CPU seconds/s", "The part of it in the kernel.", "stat: stime, two samples", ONE_SAMPLE),
+    number(
+        "children_cores",
+        "CPU seconds/s",
+        "CPU that children used which ended meanwhile, when they are waited for.",
+        "stat: cutime + cstime, two samples",
+        NO_CHILDREN,
+    ),
+    number(
+        "children_minor_faults_per_s",
+        "faults/s",
+        "Page faults without I/O of these children.",
+        "stat: cminflt, two samples",
+        NO_CHILDREN,
+    ),
     number(
         "rss_growth_bytes_per_s",
         "bytes/s",
@@ -43,6 +60,9 @@ def derive(frame: pl.DataFrame, uptime_s: float | None) -> pl.DataFrame:
         minor_faults_per_s=_per_second(_change("minor_faults"), elapsed),
         major_faults_per_s=_per_second(_change("major_faults"), elapsed),
         cpu_cores=_per_second(_change("cpu_s"), elapsed),
+        system_cores=_per_second(_change("system_s"), elapsed),
+        children_cores=_per_second(_change("children_cpu_s"), elapsed),
+        children_minor_faults_per_s=_per_second(_change("children_minor_faults"), elapsed),
         rss_growth_bytes_per_s=_per_second(_change("stat_rss_pages") * pl.col("host_base_page_bytes"), elapsed),
         anon_huge_growth_bytes_per_s=_per_second(pl.col("anon_huge_bytes") - pl.col("first_anon_huge"), walk_elapsed),
         age_s=pl.lit(uptime_s, dtype=pl.Float64) - pl.col("start_s"),

@@ -9,7 +9,11 @@ from msgspec import Struct, field
 
 
 class Stat(Struct, frozen=True, omit_defaults=True):
-    """`/proc/PID/stat` (proc_pid_stat(5)). Times are clock ticks (USER_HZ), start_ticks since boot."""
+    """`/proc/PID/stat` (proc_pid_stat(5)). Times are clock ticks (USER_HZ), start_ticks since boot.
+
+    children_*: of children that ended and were waited for, and theirs; None in profiles recorded before they were
+    read.
+    """
 
     comm: str
     state: str
@@ -23,6 +27,9 @@ class Stat(Struct, frozen=True, omit_defaults=True):
     start_ticks: int
     vsize_bytes: int
     rss_pages: int
+    children_minor_faults: int | None = None
+    children_user_ticks: int | None = None
+    children_system_ticks: int | None = None
 
     @property
     def is_kernel_thread(self) -> bool:

@@ -12,15 +12,19 @@ from advisor.procfs.text import LARGEST_NUMBER, parse_kib, parse_number, whole_l
 _STAT_TAIL = re.compile(
     rb" (\w) (\d{1,18})"  # state, ppid
     rb"(?: -?\d+){4}"  # pgrp, session, tty_nr, tpgid
-    rb" (\d{1,18}) (\d{1,18}) \d+ (\d{1,18}) \d+"  # flags, minflt, cminflt, majflt, cmajflt
-    rb" (\d{1,18}) (\d{1,18})(?: -?\d+){4}"  # utime, stime, cutime, cstime, priority, nice
+    rb" (\d{1,18}) (\d{1,18}) (\d{1,18}) (\d{1,18}) \d+"  # flags, minflt, cminflt, majflt, cmajflt
+    rb" (\d{1,18}) (\d{1,18}) (-?\d{1,18}) (-?\d{1,18})(?: -?\d+){2}"  # utime, stime, cutime, cstime, priority, nice
     rb" (\d{1,18}) -?\d+"  # num_threads, itrealvalue
     rb" (\d{1,18}) (\d{1,18}) (\d{1,18})[ \n]"  # starttime, vsize, rss
 )
 """Fields 3 to 24 of proc_pid_stat(5). 18 digits fit in 63 bits, so that no number needs a second look."""
 
-_STAT_FIELDS = (1, 6, 7, 9, 11, 12, 17, 19, 20, 21)
-"""Places behind the name of ppid, flags, minflt, majflt, utime, stime, num_threads, starttime, vsize, rss."""
+_STAT_FIELDS = (1, 6, 7, 9, 11, 12, 17, 19, 20, 21, 8)
+"""Places behind the name of ppid, flags, minflt, majflt, utime, stime, num_threads, starttime, vsize, rss and
+cminflt, as in `Stat`; cutime and cstime follow."""
+
+_CHILDREN_TICKS = (13, 14)
+"""Places behind the name of cutime and cstime, which the manual page calls signed."""
 
 _STATUS_SIZES = {
     b"VmPeak": "vm_peak_bytes",
@@ -49,7 +53,8 @@ def parse_stat(data: bytes) -> Stat:
     match = _STAT_TAIL.match(tail)
     if match is None or start < 0:
         return _parse_unusual_stat(head, start, bracket, tail)
-    state, ppid, flags, minor, major, user, system, threads, started, vsize, rss = match.groups()
+    state, ppid, flags, minor, minor_ended, major, user, system, user_ended, system_ended, *rest = match.groups()
+    threads, started, vsize, rss = rest
     return Stat(
         head[start + 1 :].decode("utf-8", "backslashreplace"),
         state.decode("ascii"),
@@ -63,6 +68,9 @@ def parse_stat(data: bytes) -> Stat:
         int(started),
         int(vsize),
         int(rss),
+        int(minor_ended),
+        _ticks(user_ended),
+        _ticks(system_ended),
     )
 
 
@@ -78,7 +86,13 @@ def _parse_unusual_stat(head: bytes, start: int, bracket: bytes, tail: bytes) ->
     if len(state) != 1:
         raise MalformedError(f"not a process state: {fields[0][:40]!r}", line=line)
     numbers = (parse_number(fields[place], line) for place in _STAT_FIELDS)
-    return Stat(decode(head[start + 1 :]), state, *numbers)
+    children = (None if fields[place][:1] == b"-" else parse_number(fields[place], line) for place in _CHILDREN_TICKS)
+    return Stat(decode(head[start + 1 :]), state, *numbers, *children)
+
+
+def _ticks(token: bytes) -> int | None:
+    """Clock ticks of ended children; None for a negative count, which says nothing."""
+    return int(token) if token[:1] != b"-" else None
 
 
 def parse_status(data: bytes) -> Status:

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from advisor.procfs.errors import GoneError, KernelTextError, MissingError
 from advisor.procfs.fs import KernelFs
@@ -180,7 +180,7 @@ class Watch:
         looked: list[tuple[ProcessMemory, HugeMemory]] = []
         for process in worth_a_look(processes):
             try:
-                looked.append((process, read_huge(self._fs, process, self._parser)))
+                looked.append(look_at(self._fs, process, self._parser))
             except GoneError:
                 continue
             except KernelTextError as error:
@@ -332,24 +332,37 @@ def worth_a_look(processes: list[ProcessMemory]) -> list[ProcessMemory]:
     return [*ranked[:1], *others]
 
 
-def read_huge(fs: KernelFs, process: ProcessMemory, parser: SmapsParser) -> HugeMemory:
-    """What of the process is huge. smaps_rollup (4.14+) is the shorter text, but only smaps has pool page sizes.
+def look_at(fs: KernelFs, process: ProcessMemory, parser: SmapsParser) -> tuple[ProcessMemory, HugeMemory]:
+    """What the process holds and what of that is huge, by one reading: a program that maps and unmaps its memory all
+    the time has another size than its status had a moment ago.
 
-    Raises GoneError, DeniedError, KernelTextError.
+    smaps_rollup (4.14+) is the shorter text, but only smaps has pool page sizes. Raises GoneError, DeniedError,
+    KernelTextError.
     """
-    try:
-        name = "smaps" if process.hugetlb else "smaps_rollup"
-        table = fs.parse_process(process.pid, name, parser.parse)
-    except MissingError:
-        table = fs.parse_process(process.pid, "smaps", parser.parse)
+    table = _smaps(fs, process, parser)
     if not len(table):
         raise GoneError("empty: the process has ended", path=fs.proc_path(f"{process.pid}/smaps"))
-    return HugeMemory(
+    anon = table.total("Anonymous")
+    held = replace(process, anon=process.anon if anon is None else anon, hugetlb=_hugetlb(table))
+    return held, HugeMemory(
         anon_thp=table.total("AnonHugePages") or 0,
         shmem_thp=table.total("ShmemPmdMapped") or 0,
         hugetlb_private=_by_page_size(table, "Private_Hugetlb"),
         hugetlb_shared=_by_page_size(table, "Shared_Hugetlb"),
     )
+
+
+def _smaps(fs: KernelFs, process: ProcessMemory, parser: SmapsParser) -> VmaTable:
+    if not process.hugetlb:
+        with suppress(MissingError):
+            rollup = fs.parse_process(process.pid, "smaps_rollup", parser.parse)
+            if not _hugetlb(rollup):
+                return rollup
+    return fs.parse_process(process.pid, "smaps", parser.parse)
+
+
+def _hugetlb(table: VmaTable) -> int:
+    return (table.total("Private_Hugetlb") or 0) + (table.total("Shared_Hugetlb") or 0)
 
 
 def _by_page_size(table: VmaTable, name: str) -> dict[int, int]:

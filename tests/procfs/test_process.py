@@ -15,7 +15,7 @@ from advisor.procfs.fs import KernelFs
 from advisor.procfs.process import parse_cgroup, parse_cmdline, parse_limits, parse_stat, parse_status
 
 STAT = (
-    b"7785 (cat) R 7783 7783 5453 0 -1 4194304 98 11 3 12 5 6 -7 -8 20 0 1 0 119962 3133440 388 "
+    b"7785 (cat) R 7783 7783 5453 0 -1 4194304 98 11 3 12 5 6 7 8 20 0 1 0 119962 3133440 388 "
     b"18446744073709551615 94604026564608 94604026584489 140724131765024 0 0 0 0 0 0 0 0 0 17 0 0 0 0 0 0\n"
 )
 STATUS = b"""Name:\tpostgres
@@ -51,7 +51,12 @@ Max nice priority         0                    0
 
 
 def test_stat_gives_the_fields_of_the_manual_page() -> None:
-    assert parse_stat(STAT) == Stat("cat", "R", 7783, 4194304, 98, 3, 5, 6, 1, 119962, 3133440, 388)
+    assert parse_stat(STAT) == Stat("cat", "R", 7783, 4194304, 98, 3, 5, 6, 1, 119962, 3133440, 388, 11, 7, 8)
+
+
+def test_stat_takes_no_negative_time_of_children_for_a_time() -> None:
+    stat = parse_stat(STAT.replace(b" 7 8 20 ", b" -7 -8 20 "))
+    assert (stat.children_user_ticks, stat.children_system_ticks, stat.rss_pages) == (None, None, 388)
 
 
 @pytest.mark.parametrize("name", [b"a) R 1 (b", b"((sd-pam))", b"tmux: server", b"x\ny", b"", b")"])

@@ -85,7 +85,7 @@ def test_shipped_commands_are_filled_and_their_files_exist(shipped: list[Family]
 def test_every_program_of_the_campaign_is_used(shipped: list[Family]) -> None:
     words = {word for family in shipped for command in (*family.build, *commands_of(family)) for word in command}
     named = {Path(word).name for word in words if word.startswith("{programs}")}
-    helpers = {"servers.py", "steady.py", "guest_init.c", "kernels.h"}
+    helpers = {"servers.py", "steady.py", "workers.py", "guest_init.c", "kernels.h"}
     there = {path.name for path in PLACE.programs.rglob("*") if path.is_file() and path.suffix != ".pyc"}
     assert there == named | helpers
 

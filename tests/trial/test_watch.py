@@ -22,7 +22,7 @@ from advisor.trial.watch import (
     ProcessMemory,
     Record,
     Watch,
-    read_huge,
+    look_at,
     read_memory,
     worth_a_look,
 )
@@ -144,11 +144,11 @@ def test_a_short_program_that_grows_is_seen_again() -> None:
 
 
 def test_what_ended_before_it_could_be_looked_at_was_not_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    def gone(*_: object) -> HugeMemory:
+    def gone(*_: object) -> tuple[ProcessMemory, HugeMemory]:
         raise GoneError("ended")
 
     watch = Watch(KernelFs(), ProcessTree(KernelFs()), 0, clock=lambda: 0.2)
-    monkeypatch.setattr("advisor.trial.watch.read_huge", gone)
+    monkeypatch.setattr("advisor.trial.watch.look_at", gone)
     for _ in range(3):
         watch._look_if_due([memory(100)])
     assert (watch._looks.count, watch._looks.last_footprint) == (3, 0), (
@@ -182,6 +182,17 @@ def test_status_says_how_large_a_process_is(tmp_path: Path) -> None:
     assert read_memory(fs, 8) is None
 
 
+def test_pool_pages_that_came_after_status_are_told_by_size(tmp_path: Path) -> None:
+    proc = FakeProc(tmp_path)
+    proc.add(7)
+    pool = mapping(0x7F1000000000, 4096, Private_Hugetlb=4096, KernelPageSize=2048)
+    (proc.folder(7) / "smaps").write_text(pool)
+    (proc.folder(7) / "smaps_rollup").write_text(mapping(0x7F1000000000, 4096, Private_Hugetlb=4096))
+    fs = KernelFs(str(proc.procfs), str(proc.sysfs))
+    held, huge = look_at(fs, memory(1, pid=7), SmapsParser())
+    assert (held.footprint, huge.hugetlb(SIZE_2M)) == (4 * MIB, 4 * MIB), "all by the same reading"
+
+
 def test_smaps_says_what_is_huge_by_page_size(tmp_path: Path) -> None:
     proc = FakeProc(tmp_path)
     proc.add(7)
@@ -190,9 +201,10 @@ def test_smaps_says_what_is_huge_by_page_size(tmp_path: Path) -> None:
     text += mapping(0x7F2000000000, 1 << 20, Shared_Hugetlb=1 << 20, KernelPageSize=1 << 20)
     (proc.folder(7) / "smaps").write_text(text)
     fs = KernelFs(str(proc.procfs), str(proc.sysfs))
-    huge = read_huge(fs, memory(pid=7, hugetlb=1028), SmapsParser())
+    held, huge = look_at(fs, memory(pid=7, hugetlb=1028), SmapsParser())
+    assert held == memory(4, pid=7, hugetlb=1028), "by the same reading, whatever status said before"
     assert huge == HugeMemory(SIZE_2M, 0, {SIZE_2M: 4 << 20}, {SIZE_1G: 1 << 30})
-    assert read_huge(fs, memory(4, pid=7), SmapsParser()).thp == SIZE_2M, "without smaps_rollup smaps is read"
+    assert look_at(fs, memory(4, pid=7), SmapsParser())[1].thp == SIZE_2M, "without smaps_rollup smaps is read"
     (proc.folder(7) / "smaps_rollup").write_text("")
     with pytest.raises(GoneError):
-        read_huge(fs, memory(4, pid=7), SmapsParser())
+        look_at(fs, memory(4, pid=7), SmapsParser())

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 from steady import repeat
+from workers import in_child
 
 MIB = 1 << 20
 Job = Callable[[], int]
@@ -87,6 +88,20 @@ def temporaries(size: int) -> Job:
     return step
 
 
+def workers(size: int) -> Job:
+    """A child for each request, which adds up a thousandth of the table that it inherits."""
+    table = np.ones(size // 8)
+    part = max(len(table) // 1000, 1)
+    choose = np.random.default_rng(1)
+
+    def step() -> int:
+        start = int(choose.integers(0, len(table) - part + 1))
+        in_child(lambda: table[start : start + part].sum())
+        return 1
+
+    return step
+
+
 JOBS: dict[str, Callable[[int], Job]] = {
     "gather": gather,
     "argsort": argsort,
@@ -94,6 +109,7 @@ JOBS: dict[str, Callable[[int], Job]] = {
     "fft": transform,
     "add": add,
     "temporaries": temporaries,
+    "workers": workers,
 }
 
 

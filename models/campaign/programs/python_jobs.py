@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 
 from steady import repeat
+from workers import in_child
 
 BATCH = 20_000
 """Operations of one step: about 2 to 5 ms."""
@@ -94,11 +95,25 @@ def churn(count: int) -> Job:
     return step
 
 
+def workers(count: int) -> Job:
+    """A child for each request, which looks a thousand keys up in the dict that it inherits."""
+    table = {key * 7919: (key, key + 1) for key in range(count)}
+    choose = random.Random(1)
+
+    def step() -> int:
+        keys = choose.choices(range(count), k=1000)
+        in_child(lambda: [table[key * 7919][0] for key in keys])
+        return 1
+
+    return step
+
+
 JOBS: dict[str, Callable[[int], Job]] = {
     "dict": dictionary,
     "list": shuffled_list,
     "tree": tree,
     "churn": churn,
+    "workers": workers,
 }
 
 
