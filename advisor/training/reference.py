@@ -14,6 +14,7 @@ from itertools import groupby, pairwise
 
 from advisor.training.dataset import Measurement, noisy_policies
 from advisor.training.labels import Role, roles_of
+from advisor.training.pooling import pooled
 from advisor.trial.document import Comparison, Environment, Interval, Summary
 from advisor.trial.summary import NOISY_SPREAD
 
@@ -36,7 +37,7 @@ NOT_MEASURED = ""
 
 def reference_page(measurements: Sequence[Measurement], marker: str = "") -> str:
     """The whole page as Markdown. marker: a first line, such as a note that it is generated."""
-    ordered = sorted((_Row(one) for one in measurements), key=lambda row: row.order)
+    ordered = sorted((_Row(one) for one in pooled(measurements)), key=lambda row: row.order)
     families = [list(rows) for _, rows in groupby(ordered, key=lambda row: row.source.family)]
     machines = {row.source.campaign_environment: row.source.environment for row in ordered}
     lines = [marker + "# What page policies really gave\n", *_introduction(ordered, families, machines)]

@@ -14,6 +14,7 @@ from advisor.profile.timeline import Timeline, fold
 from advisor.recommendation.decide import WEIGHT_CEILING, WEIGHT_FLOOR
 from advisor.training.dataset import Measurement
 from advisor.training.labels import Effect, Measured, Role, measured, roles_of
+from advisor.training.pooling import pooled
 
 DEFAULT_ROLE: Mapping[str, Role] = {"default": "default"}
 """A program is watched on the host as it is, too, where no run was timed so."""
@@ -90,10 +91,13 @@ class Table:
 
 
 def table_of(measurements: Iterable[Measurement]) -> Table:
-    """One row for each profile of each measurement, ordered by configuration, start of its trial and state."""
+    """One row for each profile of each configuration, ordered by configuration, start of its newest trial and state.
+
+    Measurements of one configuration on one machine speak together, see `pooling`.
+    """
     rows: list[tuple[Example, pl.DataFrame]] = []
     left_out: list[str] = []
-    for measurement in measurements:
+    for measurement in pooled(measurements):
         what, roles = measured(measurement.trial), roles_of(measurement.trial)
         if not what.effects:
             left_out.append(f"{measurement.id}: no policy could be compared with base pages")

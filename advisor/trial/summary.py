@@ -119,10 +119,11 @@ def _compare(way: Way, against: str, runs: Sequence[Run], ways: Sequence[Way], b
         speed_up = ratio_interval(ours, theirs, better)
     except NoIntervalError as error:
         return answer("cannot-tell", str(error))
-    return answer(_verdict(speed_up), None, speed_up)
+    return answer(verdict_of(speed_up), None, speed_up)
 
 
-def _verdict(speed_up: Interval) -> Verdict:
+def verdict_of(speed_up: Interval) -> Verdict:
+    """Faster or slower where the interval holds no 1."""
     if speed_up.low > 1:
         return "faster"
     return "slower" if speed_up.high < 1 else "no-difference"
