@@ -64,6 +64,10 @@ LASTING_PROBLEMS = ("denied", "malformed")
 NO_STAT = Stat("", "", 0, 0, 0, 0, 0, 0, 0, UNKNOWN_START, 0, 0)
 """Stands for the stat that a captured tree lacks while a tick decides what to read; never stored."""
 
+MUCH_FAULTED_BYTES = 1 << 30
+"""Faulted in over a process's life, bytes, from which its program is looked into however little it holds. Source: own
+choice. Reason: a second of the kernel's time at least; most small processes end before."""
+
 USUAL_BASE_PAGE_BYTES = 4096
 """Only to weigh processes of a captured tree that does not state its page size; never stored."""
 
@@ -321,6 +325,12 @@ class Sampler:
             self.host_facts = msgspec.structs.replace(self.host_facts, base_page_bytes=page)
             self._folder.base_page_bytes = page
 
+    def _matters(self, tracked: Tracked, stat: Stat) -> bool:
+        """It holds much, or has taken much in its life: small programs that churn may gain most."""
+        churned = stat.minor_faults * self.base_page_bytes
+        resident = tracked.resident_bytes(stat, self.base_page_bytes)
+        return resident >= IMPORTANT_BYTES or churned >= MUCH_FAULTED_BYTES
+
     def _read_programs(self, tick: _Tick) -> None:
         """Look into the ELF files of processes that matter and were not looked into before."""
         plans = []
@@ -329,8 +339,7 @@ class Sampler:
             if tracked is None or tracked.programs_read or sections.maps is None or pid not in tick.stats:
                 continue
             facts = sections.facts or tracked.facts
-            resident = tracked.resident_bytes(tick.stats[pid], self.base_page_bytes)
-            if facts and facts.executable and resident >= IMPORTANT_BYTES:
+            if facts and facts.executable and self._matters(tracked, tick.stats[pid]):
                 tracked.programs_read = True
                 plans.append(ProgramPlan(pid, facts.executable, sections.program_paths))
         for outcome in self._run(tick, ElfReader(self.fs, self._programs), plans).outcomes:

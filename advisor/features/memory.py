@@ -99,6 +99,12 @@ FEATURES = (
     ),
     byte_count("private_anon_virtual_bytes", "Virtual size of its anonymous and heap VMAs.", "smaps: Size", NO_MAPS),
     byte_count(
+        "heap_bytes",
+        "Anonymous memory in the heap that grows by brk, which in practice is malloc's.",
+        "smaps: Anonymous of [heap]",
+        NO_MAPS,
+    ),
+    byte_count(
         "largest_anon_vma_bytes",
         "Virtual size of its largest anonymous or heap VMA. Small VMAs that were recorded together count "
         "with their mean size: each of them is below a PMD page.",
@@ -151,6 +157,7 @@ def measures(host: HostValues) -> dict[str, pl.Expr]:
         "maps_shmem_huge": pl.col("shmem_huge"),
         "maps_file_huge": pl.col("file_huge"),
         "private_anon_virtual_bytes": pl.col("size") * IS_PRIVATE.cast(pl.Int64),
+        "heap_bytes": pl.col("anonymous") * (pl.col("kind") == "heap").cast(pl.Int64),
     }
 
 

@@ -14,7 +14,7 @@ import polars as pl
 
 Group = Literal["passive", "referenced", "density", "soft-dirty"]
 
-INPUTS_VERSION = 1
+INPUTS_VERSION = 2
 """Changes whenever an input's formula does, or the scale of the answers: a model never sees a column that it did not
 learn."""
 
@@ -68,6 +68,14 @@ CHURN = pl.col("minor_faults_per_s") * MEAN_PAGE / CORES
 
 HUGEABLE = pl.col("slotted_anon_bytes") + pl.col("shmem_rss_bytes") + pl.col("hugetlb_bytes")
 
+OTHER_SHARERS = pl.max_horizontal("sharing_processes", "hugetlb_sharing_processes").cast(pl.Float64).clip(1.0) - 1.0
+"""Other processes that map its largest shared object."""
+
+SHARED = pl.col("shmem_rss_bytes") + pl.when(pl.col("hugetlb_sharing_processes") > 1).then(
+    pl.col("hugetlb_bytes")
+).otherwise(0)
+"""Memory of it that others may map as well, bytes."""
+
 SPAN = (
     pl.when(pl.col("populated_density") > 0)
     .then(pl.col("slotted_anon_bytes") / pl.col("populated_density"))
@@ -91,6 +99,18 @@ PASSIVE = (
         _log2(pl.col("memory_to_pmd_reach")),
     ),
     Input("cores", "passive", "CPUs that it keeps busy, log2.", _log2(CORES)),
+    Input(
+        "system_share",
+        "passive",
+        "Share of its CPU time in the kernel.",
+        _share(pl.col("system_cores"), CORES),
+    ),
+    Input(
+        "children_share",
+        "passive",
+        "CPU time of children that ended meanwhile, as a share of theirs and its own.",
+        _share(pl.col("children_cores"), pl.col("children_cores") + CORES),
+    ),
     Input("churn", "passive", "MiB faulted in per CPU second, log2 of one more.", (CHURN / MIB + 1.0).log(2.0)),
     Input(
         "turnover",
@@ -127,8 +147,8 @@ PASSIVE = (
     Input(
         "sharers",
         "passive",
-        "Processes that map its largest shared object, log2.",
-        pl.max_horizontal("sharing_processes", "hugetlb_sharing_processes").cast(pl.Float64).clip(1.0).log(2.0),
+        "Processes that share its memory, log2, by the share of it that is shared.",
+        (1.0 + OTHER_SHARERS * _share(SHARED, TOUCHED)).log(2.0),
     ),
     Input("coverage", "passive", "Share of its memory on huge pages today.", COVERAGE),
 )

@@ -144,12 +144,7 @@ def _thp(row: Row) -> Artefact | None:
         return None
     if row["runtime"] == JVM:
         return texts.jvm_flags(_label(row), None, default_page_bytes=None)
-    if row["allocator"] != GLIBC:
-        return None
-    service = service_of(row)
-    if service is not None:
-        return texts.malloc_drop_in(service, None)
-    return texts.malloc_command(_label(row), [_program(row)], None)
+    return _malloc(row, None)
 
 
 def _hugetlb(row: Row, page_bytes: int) -> Artefact | None:
@@ -161,7 +156,17 @@ def _hugetlb(row: Row, page_bytes: int) -> Artefact | None:
     if row["application_id"] == "qemu" and row["guest_ram_bytes"]:
         shared = bool(row["shmem_mapped_bytes"] and row["shmem_mapped_bytes"] >= row["guest_ram_bytes"])
         return texts.qemu_memory(_label(row), page_bytes, row["guest_ram_bytes"], host_node=None, shared=shared)
-    return None
+    return _malloc(row, page_bytes) if row["application_id"] is None else None
+
+
+def _malloc(row: Row, page_bytes: int | None) -> Artefact | None:
+    """glibc's own setting, of a service or of a command; page_bytes None: THP."""
+    if row["allocator"] != GLIBC:
+        return None
+    service = service_of(row)
+    if service is not None:
+        return texts.malloc_drop_in(service, page_bytes)
+    return texts.malloc_command(_label(row), [_program(row)], page_bytes)
 
 
 def _label(row: Row) -> str:

@@ -13,7 +13,7 @@ from advisor.rules.conditions import (
     large_on_base_pages,
     slotted_base_bytes,
 )
-from advisor.rules.engine import IDLE_CPU_CORES, Confidence, Policy, Severity, rule
+from advisor.rules.engine import IDLE_CPU_CORES, Confidence, PageSize, Policy, Severity, rule
 
 THEME = "process"
 """Theme of every rule in this file."""
@@ -42,6 +42,24 @@ faults is filling it once; that ends by itself."""
 DENSE_SHARE = 0.5
 """Populated share of mappings with slots. Source: own choice. Reason: a huge page that is half used costs at most as
 much zeroing as it saves faults."""
+
+KERNEL_SHARE = 0.5
+"""Share of CPU time in the kernel. Source: own choice. Reason: in programs that fork more than anything else it is
+nearly all (docs/measurements.md: fork-copy, numpy-workers); servers that only talk a lot stay out by the rest."""
+
+CHILDREN_SHARE = 0.25
+"""CPU time of ended children against its own. Source: docs/measurements.md. Reason: taking the copied page tables
+down costs a child as much as making them costs its parent, so that even idle children reach about 1."""
+
+HEAP_SHARE = 0.5
+"""Share of anonymous memory in the heap. Source: own choice. Reason: only of the heap it is known to be malloc's."""
+
+TRIMMING_SHARE = 0.25
+"""Share of CPU time in the kernel. Source: own choice. Reason: half of it saved is then worth a restart."""
+
+REFAULTING_SHARE = 0.01
+"""Share of CPU time that faults take at least. Source: docs/measurements.md, stress-malloc with small blocks, where
+trimming costs much more than faulting. Reason: without faults nothing is taken anew."""
 
 YOUNG_SECONDS = 30
 """Seconds. Source: own choice. Reason: servers fill caches and heaps for longer than this after their
@@ -180,6 +198,84 @@ def faulting_takes_time() -> pl.Expr:
 
 
 @rule(
+    id="forking-takes-time",
+    title="The process spends its time on forking",
+    theme=THEME,
+    severity=Severity.MEDIUM,
+    confidence=Confidence.MEDIUM,
+    proposes=Policy.THP,
+    forbids=frozenset({Policy.HUGETLB}),
+    gains_time=True,
+    message="Of {cpu_cores} CPUs it spends {system_cores} in the kernel, and children that ended meanwhile used "
+    "{children_cores}: each fork copies the page tables of {slotted_anon_bytes}. A huge page has one entry instead "
+    "of 512.",
+    remedy="Let it have huge pages (madvise(MADV_HUGEPAGE), GLIBC_TUNABLES=glibc.malloc.hugetlb=1), or start "
+    "children by posix_spawn or vfork, which copy none. No pool: a child's first write copies a whole page of it, "
+    "and kills the child where none is left.",
+    sources=("mm/memory.c: copy_page_range", "docs/measurements.md: fork-copy, numpy-workers, cpython-workers"),
+    known_problems="A server that mostly talks through system calls and starts busy children looks alike. A parent "
+    "or child that writes everywhere after each fork splits the huge pages again.",
+)
+def forking_takes_time() -> pl.Expr:
+    """What it does: matches a process with much memory on base pages that spends half of its CPU time in the kernel,
+    not on faults of its own, while children of it end that used at least a quarter of its CPU time.
+
+    Why it matters: fork copies the page table entries of all anonymous memory, and the end of the child takes them
+    down again. Programs of this kind were 1.5 to 28 times as fast with huge pages.
+
+    Example: a server with 768 MiB of tables in memory that forks a child for each request.
+    """
+    return (
+        (col("cpu_cores") >= IDLE_CPU_CORES)
+        & (col("system_cores") >= KERNEL_SHARE * col("cpu_cores"))
+        & (col("minor_faults_per_s") * FAULT_S <= KERNEL_SHARE * col("system_cores"))
+        & (col("children_cores") >= CHILDREN_SHARE * col("cpu_cores"))
+        & (slotted_base_bytes() >= SMALL_BYTES)
+        & (col("slotted_anon_bytes") >= SMALL_BYTES)
+        & (col("populated_density") >= DENSE_SHARE)
+    )
+
+
+@rule(
+    id="malloc-returns-memory",
+    title="malloc gives memory back to the kernel and takes it anew",
+    theme=THEME,
+    severity=Severity.MEDIUM,
+    confidence=Confidence.LOW,
+    proposes=Policy.HUGETLB,
+    page=PageSize.PMD,
+    gains_time=True,
+    message="It faults {minor_faults_per_s} times a second on {heap_bytes} of heap and spends {system_cores} of "
+    "{cpu_cores} CPUs in the kernel: the malloc of {allocator} trims the heap and gets it again. A heap in a pool is "
+    "never trimmed.",
+    remedy="Try glibc.malloc.trim_threshold and glibc.malloc.mmap_threshold first: most of the gain is that memory "
+    "is kept, on whatever pages. A pool (glibc.malloc.hugetlb) brings both.",
+    sources=("glibc manual: Memory Allocation Tunables", "docs/measurements.md: stress-malloc"),
+    known_problems="Memory that is kept is memory that others do not get. Time in the kernel may be spent on "
+    "something else.",
+)
+def malloc_returns_memory() -> pl.Expr:
+    """What it does: matches a process on glibc's malloc, most of whose memory is the heap, that spends a quarter of
+    its CPU time in the kernel and faults all the time without growing or forking.
+
+    Why it matters: glibc gives the end of the heap back from 128 KiB on, and each page comes back by a fault. A heap
+    from a pool stays: programs of this kind took a half to a third of the time, while THP gave nothing.
+
+    Example: a parser that builds and drops a document of some megabytes again and again.
+    """
+    faulted = col("minor_faults_per_s") * col("host_base_page_bytes")
+    return (
+        (col("allocator") == "glibc")
+        & (col("cpu_cores") >= IDLE_CPU_CORES)
+        & (col("heap_bytes") >= HEAP_SHARE * col("anon_bytes"))
+        & (col("system_cores") >= TRIMMING_SHARE * col("cpu_cores"))
+        & (col("minor_faults_per_s") * FAULT_S >= REFAULTING_SHARE * col("cpu_cores"))
+        & (col("rss_growth_bytes_per_s") <= LASTING_SHARE * faulted)
+        & (col("children_cores") < CHILDREN_SHARE * col("cpu_cores"))
+    )
+
+
+@rule(
     id="page-tables-heavy",
     title="The page tables of the process are large",
     theme=THEME,
@@ -209,5 +305,7 @@ RULES = (
     cpu_idle_process,
     young_process,
     faulting_takes_time,
+    forking_takes_time,
+    malloc_returns_memory,
     page_tables_heavy,
 )

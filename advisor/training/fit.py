@@ -302,9 +302,14 @@ ROUNDING = 1e-12
 
 def domain_of(table: Table, settings: Settings) -> tuple[Domain, Matrix]:
     """Where programs were seen, and each of them standardised. Distance regards passive inputs but coverage, which is
-    the state and no trait of the program."""
-    columns = [one for one in settings.inputs if one.group == "passive" and one.name != "coverage"]
-    matrix = as_matrix(input_frame(table.frame, tuple(columns)))
+    the state and no trait of the program, and none that is unknown of all of them."""
+    inputs = input_frame(table.frame, settings.inputs)
+    columns = [
+        one
+        for one in settings.inputs
+        if one.group == "passive" and one.name != "coverage" and inputs[one.name].count()
+    ]
+    matrix = as_matrix(inputs.select(one.name for one in columns))
     centre = np.nanmedian(matrix, axis=0)
     spread = np.maximum(np.nanstd(matrix, axis=0), LEAST_SPREAD)
     standard = (matrix - centre) / spread

@@ -67,12 +67,12 @@ class Table:
 
     def found_rows(self) -> list[bool]:
         """Of each configuration the one row that it would be found as: on the host as it is where it was watched so,
-        else on base pages, else any."""
+        else on base pages, else any; the last of those, which was watched by the newest profiler."""
         chosen: dict[str, int] = {}
         for row, example in enumerate(self.examples):
             rank = FOUND_AS.get(example.state, len(FOUND_AS))
             before = chosen.get(example.configuration)
-            if before is None or rank < FOUND_AS.get(self.examples[before].state, len(FOUND_AS)):
+            if before is None or rank <= FOUND_AS.get(self.examples[before].state, len(FOUND_AS)):
                 chosen[example.configuration] = row
         rows = set(chosen.values())
         return [row in rows for row in range(len(self))]

@@ -111,7 +111,7 @@ def test_malformed_tunables_are_not_repeated(tunables: str) -> None:
 
 def test_other_tunables_are_kept() -> None:
     assert artefacts.malloc_setting(2 * MIB, "a.b=1:glibc.malloc.hugetlb=1:c.d=2") == (
-        "a.b=1:c.d=2:glibc.malloc.hugetlb=2097152"
+        "a.b=1:c.d=2:glibc.malloc.hugetlb=2097152:glibc.malloc.mmap_threshold=2097152"
     )
 
 

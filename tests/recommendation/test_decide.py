@@ -87,7 +87,7 @@ def test_nothing_known_at_all_is_no_error() -> None:
 
 
 def test_nothing_proposed_is_said_to_be_so() -> None:
-    calm = {"minor_faults_per_s": 10.0, "rss_growth_bytes_per_s": 0.0, "cpu_cores": 1.0}
+    calm = {"minor_faults_per_s": 10.0, "rss_growth_bytes_per_s": 0.0, "cpu_cores": 1.0, "children_cores": 0.0}
     memory = {"anon_bytes": 300 * MIB, "unslotted_anon_bytes": 100 * MIB, "slotted_anon_bytes": 100 * MIB}
     one = advice_for(program(1, **memory, **calm))
     assert (one.policy, one.confidence) == ("leave", "medium")

@@ -12,6 +12,27 @@ FAULTING = {
     "populated_density": 0.9,
 }
 
+FORKING = {
+    "cpu_cores": 0.5,
+    "system_cores": 0.48,
+    "children_cores": 0.5,
+    "minor_faults_per_s": 4_000.0,
+    "slotted_anon_bytes": 768 * MIB,
+    "anon_bytes": 774 * MIB,
+    "populated_density": 0.9,
+}
+
+TRIMMING = {
+    "allocator": "glibc",
+    "cpu_cores": 1.0,
+    "system_cores": 0.85,
+    "children_cores": 0.0,
+    "minor_faults_per_s": 20_000.0,
+    "rss_growth_bytes_per_s": 0.0,
+    "heap_bytes": 23 * MIB,
+    "anon_bytes": 24 * MIB,
+}
+
 PROCESS = {
     "small-process": Example(
         {"resident_memory_bytes": 8 * MIB},
@@ -48,6 +69,32 @@ PROCESS = {
             {**FAULTING, "rss_growth_bytes_per_s": 300_000.0 * 4096},
             {**FAULTING, "populated_density": 0.1},
             {**FAULTING, "anon_huge_bytes": 64 * MIB},
+        ],
+    ),
+    "forking-takes-time": Example(
+        FORKING,
+        "Of 0.5 CPUs it spends 0.48 in the kernel, and children that ended meanwhile used 0.5: each fork copies the "
+        "page tables of 768 MiB. A huge page has one entry instead of 512.",
+        [
+            {**FORKING, "system_cores": 0.2},
+            {**FORKING, "children_cores": 0.1},
+            {**FORKING, "minor_faults_per_s": 400_000.0},
+            {**FORKING, "slotted_anon_bytes": 16 * MIB},
+            {**FORKING, "anon_huge_bytes": 760 * MIB},
+            {**FORKING, "populated_density": 0.1},
+        ],
+    ),
+    "malloc-returns-memory": Example(
+        TRIMMING,
+        "It faults 20,000 times a second on 23 MiB of heap and spends 0.85 of 1 CPUs in the kernel: the malloc of "
+        "glibc trims the heap and gets it again. A heap in a pool is never trimmed.",
+        [
+            {**TRIMMING, "allocator": "jemalloc"},
+            {**TRIMMING, "heap_bytes": MIB},
+            {**TRIMMING, "system_cores": 0.1},
+            {**TRIMMING, "minor_faults_per_s": 100.0},
+            {**TRIMMING, "rss_growth_bytes_per_s": 20_000.0 * 4096},
+            {**TRIMMING, "children_cores": 1.0},
         ],
     ),
     "page-tables-heavy": Example(
