@@ -3,8 +3,8 @@
 Rules permit and propose; the model says what a change of page size is worth. Where a rule is about time, or leaves a
 process alone without being sure of it, the model has the last word among what no rule forbids: it may find the change
 not worth it, prefer another page size, advise one where no rule proposes any, or switch THP off where THP costs time.
-A rule that is about something else (memory, page tables, what the program's makers decided) or is sure that nothing
-can be gained stands, and what the model said is kept beside it.
+A rule that is about something else (memory, page tables, what the program's makers decided), goes by what the model
+does not see, or is sure that nothing can be gained stands, and what the model said is kept beside it.
 """
 
 from __future__ import annotations
@@ -194,7 +194,7 @@ def yields(rule: Rule, row: Row) -> bool:
     time: it touches far more than it holds at any moment.
     """
     if rule.proposes is not Policy.LEAVE:
-        return rule.gains_time
+        return rule.gains_time and rule.seen_by_model
     return rule.confidence < Confidence.HIGH or (rule.severity is Severity.INFO and _faults_in_much(row))
 
 
@@ -205,12 +205,19 @@ def _faults_in_much(row: Row) -> bool:
 
 
 def _why_it_stands(rule: Rule) -> str:
-    return "it is sure" if rule.proposes is Policy.LEAVE else "it is not about time"
+    if rule.proposes is Policy.LEAVE:
+        return "it is sure"
+    return "the model does not see what it goes by" if rule.gains_time else "it is not about time"
 
 
 def _is_private(row: Row) -> bool:
-    """Most of its memory outside of pools is private memory that THP can serve; shared memory has its own switch."""
+    """Most of its memory outside of pools is private memory that THP can serve; shared memory has its own switch.
+
+    What replaces its memory all the time may hold nothing of it at the moment.
+    """
     anon, shared = row["anon_bytes"] or 0, row["shmem_rss_bytes"] or 0
+    if _faults_in_much(row):
+        return bool(anon >= shared)
     return (row["slotted_anon_bytes"] or 0) * 2 >= anon + shared
 
 

@@ -76,7 +76,8 @@ class Rule:
     when: Boolean expression over feature columns; true = matches, false = does not, null = cannot tell.
     message: template with {feature} placeholders, which are shown by the feature's unit. page: for a hugetlb
     proposal, None means the page size that the process uses already. gains_time: what is at stake is CPU
-    time, so an idle process (below IDLE_CPU_CORES) has at most INFO at stake.
+    time, so an idle process (below IDLE_CPU_CORES) has at most INFO at stake. seen_by_model: false where the gain
+    comes from something that no input of the gain model shows, so that its answer says nothing against the rule.
     """
 
     id: str
@@ -95,6 +96,7 @@ class Rule:
     page: PageSize | None = None
     forbids: frozenset[Policy] = frozenset()
     gains_time: bool = False
+    seen_by_model: bool = True
     evidence: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -188,6 +190,7 @@ def rule(
     page: PageSize | None = None,
     forbids: frozenset[Policy] = frozenset(),
     gains_time: bool = False,
+    seen_by_model: bool = True,
 ) -> Callable[[Callable[[], pl.Expr]], Rule]:
     """Turn a function that returns the expression into a `Rule`; its docstring becomes the rule's page."""
 
@@ -209,6 +212,7 @@ def rule(
             page=page,
             forbids=forbids,
             gains_time=gains_time,
+            seen_by_model=seen_by_model,
         )
 
     return make

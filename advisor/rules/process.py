@@ -41,7 +41,20 @@ faults is filling it once; that ends by itself."""
 
 DENSE_SHARE = 0.5
 """Populated share of mappings with slots. Source: own choice. Reason: a huge page that is half used costs at most as
-much zeroing as it saves faults."""
+much memory as it holds."""
+
+FILLED_SHARE = 0.15
+"""Populated share of mappings that are filled and dropped all the time. Source: docs/measurements.md, sparse-touch
+against map-and-fill: zeroing 2 MiB costs about as much as 60 faults, an eighth of those that it saves where all of it
+is used. Reason: seen at any moment, such memory is half filled on average."""
+
+SPARSELY_FILLED_SHARE = 0.1
+"""Populated share below which huge pages surely cost time. Source: as for FILLED_SHARE. Reason: a ninth is where
+zeroing costs what it saves."""
+
+MOSTLY_BASE_SHARE = 0.5
+"""Share of memory with slots that is on base pages. Source: own choice. Reason: below it most faults bring huge pages
+already."""
 
 KERNEL_SHARE = 0.5
 """Share of CPU time in the kernel. Source: own choice. Reason: in programs that fork more than anything else it is
@@ -180,7 +193,7 @@ def young_process() -> pl.Expr:
 )
 def faulting_takes_time() -> pl.Expr:
     """What it does: matches a process whose faults cost at least a tenth of its CPU time, whose memory grows at
-    less than half the speed at which it faults, with densely used slots on base pages.
+    less than half the speed at which it faults, with slots on base pages that are not used too sparsely.
 
     Why it matters: zeroing 2 MiB at once costs a fraction of 512 faults. Programs of this kind gained more from
     huge pages than any that is bound by page walks.
@@ -192,8 +205,40 @@ def faulting_takes_time() -> pl.Expr:
         (col("cpu_cores") >= IDLE_CPU_CORES)
         & (col("minor_faults_per_s") * FAULT_S >= FAULTING_SHARE * col("cpu_cores"))
         & (col("rss_growth_bytes_per_s") <= LASTING_SHARE * faulted)
-        & (slotted_base_bytes() >= col("host_pmd_bytes"))
-        & (col("populated_density") >= DENSE_SHARE)
+        & (col("slot_bytes") >= col("host_pmd_bytes"))
+        & (slotted_base_bytes() >= MOSTLY_BASE_SHARE * col("slotted_anon_bytes"))
+        & (col("populated_density") >= FILLED_SHARE)
+    )
+
+
+@rule(
+    id="faulting-sparsely",
+    title="The process faults all the time, and uses its memory sparsely",
+    theme=THEME,
+    severity=Severity.LOW,
+    confidence=Confidence.MEDIUM,
+    forbids=frozenset({Policy.THP}),
+    message="It faults {minor_faults_per_s} times a second while it uses {cpu_cores} CPUs, and fills only "
+    "{populated_density} of {slot_bytes}: a huge page would zero far more than it saves faults.",
+    remedy="Leave it on base pages, or make it use its memory more densely.",
+    sources=("docs/measurements.md: sparse-touch", TRANSHUGE),
+    known_problems="Memory that is filled and dropped all the time may just have been empty: look again.",
+)
+def faulting_sparsely() -> pl.Expr:
+    """What it does: matches a process whose faults cost at least a tenth of its CPU time and that fills less than a
+    tenth of its mappings with slots.
+
+    Why it matters: zeroing 2 MiB costs as much as some 60 faults. A program that writes a byte in every 64 KiB of
+    fresh mappings took nearly twice the time with huge pages, one that writes one in every 2 MiB more than thirty
+    times.
+
+    Example: an allocator that spreads small objects over large fresh mappings.
+    """
+    return (
+        (col("cpu_cores") >= IDLE_CPU_CORES)
+        & (col("minor_faults_per_s") * FAULT_S >= FAULTING_SHARE * col("cpu_cores"))
+        & (col("slot_bytes") >= col("host_pmd_bytes"))
+        & (col("populated_density") < SPARSELY_FILLED_SHARE)
     )
 
 
@@ -245,6 +290,7 @@ def forking_takes_time() -> pl.Expr:
     proposes=Policy.HUGETLB,
     page=PageSize.PMD,
     gains_time=True,
+    seen_by_model=False,
     message="It faults {minor_faults_per_s} times a second on {heap_bytes} of heap and spends {system_cores} of "
     "{cpu_cores} CPUs in the kernel: the malloc of {allocator} trims the heap and gets it again. A heap in a pool is "
     "never trimmed.",
@@ -305,6 +351,7 @@ RULES = (
     cpu_idle_process,
     young_process,
     faulting_takes_time,
+    faulting_sparsely,
     forking_takes_time,
     malloc_returns_memory,
     page_tables_heavy,

@@ -183,8 +183,7 @@ def hold_out(table: Table, data: TrainedOn, settings: Settings, folds: int, prog
 
 def _parts(table: Table, found: Sequence[bool]) -> dict[str, list[bool]]:
     """Rows by the state that they were seen in, and those that were found so and measured well."""
-    states: tuple[Role, ...] = ("default", *ADVISABLE)
-    parts = {str(state): [one.state == state for one in table.examples] for state in states}
+    parts = {str(state): [one.state == state for one in table.examples] for state in ADVISABLE}
     well = [is_found and not one.measured.is_vague for is_found, one in zip(found, table.examples, strict=True)]
     return {**parts, MEASURED_WELL: well}
 

@@ -54,6 +54,9 @@ SPLITS = (0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8)
 """How much of what an interval leaves out may lie below it; the even split first, which wins a tie. Source: own
 choice. Reason: beyond them one end would be the largest error seen."""
 
+PASSING = ("coverage", "growth")
+"""Inputs that say how a program was found at a moment, and no trait of it: no distance is measured in them."""
+
 FARTHEST_QUANTILE = 0.975
 """Of the distances between each known program and the nearest of another family, what still counts as known."""
 
@@ -301,13 +304,13 @@ ROUNDING = 1e-12
 
 
 def domain_of(table: Table, settings: Settings) -> tuple[Domain, Matrix]:
-    """Where programs were seen, and each of them standardised. Distance regards passive inputs but coverage, which is
-    the state and no trait of the program, and none that is unknown of all of them."""
+    """Where programs were seen, and each of them standardised. Distance regards passive inputs but those of the
+    moment, and none that is unknown of all of them."""
     inputs = input_frame(table.frame, settings.inputs)
     columns = [
         one
         for one in settings.inputs
-        if one.group == "passive" and one.name != "coverage" and inputs[one.name].count()
+        if one.group == "passive" and one.name not in PASSING and inputs[one.name].count()
     ]
     matrix = as_matrix(inputs.select(one.name for one in columns))
     centre = np.nanmedian(matrix, axis=0)

@@ -78,7 +78,12 @@ class Table:
         return [row in rows for row in range(len(self))]
 
     def found_on(self) -> list[Role]:
-        """What each program was on when it was seen. On the host as it is: THP where most of its memory was huge."""
+        """What each program was on when it was seen: the host's default where runs were timed so, else its pages."""
+        is_timed = [one.state == "default" and "default" in one.measured.outcomes for one in self.examples]
+        return ["default" if timed else pages for timed, pages in zip(is_timed, self.pages_found(), strict=True)]
+
+    def pages_found(self) -> list[Role]:
+        """The pages that each program was on. On the host as it is: THP where most of its memory was huge."""
         coverages = self.frame["huge_coverage"].to_list()
         return [
             example.state if example.state != "default" else "thp" if (coverage or 0.0) >= MOSTLY_HUGE else "base"

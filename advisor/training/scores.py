@@ -11,7 +11,8 @@ import numpy as np
 from advisor.training.labels import NORMAL_95, Role
 from advisor.training.rows import Table
 
-ADVISABLE: tuple[Role, ...] = ("base", "thp", "pool", "gigantic")
+ADVISABLE: tuple[Role, ...] = ("base", "thp", "pool", "gigantic", "default")
+"""What a program may end up on. default: as the host has it, for programs that were found so and are left alone."""
 
 WORTH_IT = 0.02
 """Gain below which touching a program was for nothing. Source: the project's own aim; ties are no smaller."""
@@ -53,6 +54,7 @@ class Measurements:
     def __init__(self, table: Table) -> None:
         self.examples = examples = table.examples
         self.found = np.array([ADVISABLE.index(role) for role in table.found_on()], dtype=np.intp)
+        self.pages = np.array([ADVISABLE.index(role) for role in table.pages_found()], dtype=np.intp)
         self.log_times = np.array([[one.measured.log_time(role) for role in ADVISABLE] for one in examples])
         self.costs = np.array([[one.measured.cost_bytes(role) for role in ADVISABLE] for one in examples])
         self.errors = np.array([[one.measured.error(role) for role in ADVISABLE] for one in examples])
@@ -71,7 +73,8 @@ class Measurements:
         saved = self.log_times[rows, self.found] - self.log_times[rows, chosen]
         error_saved = np.hypot(self.errors[rows, chosen], self.errors[rows, self.found])
         gained, most = -np.expm1(-saved), -np.expm1(-saved - NORMAL_95 * error_saved)
-        intrusive = (chosen != ADVISABLE.index("base")) & (chosen != self.found)
+        stays = (chosen == self.found) | (chosen == self.pages)
+        intrusive = (chosen != ADVISABLE.index("base")) & (chosen != ADVISABLE.index("default")) & ~stays
         wasted = intrusive & (gained < WORTH_IT)
         worst = int(regret.argmax())
         cost = float(self.costs[rows, chosen].sum())

@@ -14,6 +14,7 @@ PROGRAM: Values = {
     "system_cores": 0.0,
     "children_cores": 0.0,
     "heap_bytes": 0,
+    "minor_faults_per_s": 0.0,
     "age_s": 40.0,
     "name": "python3",
     "executable": "python3.11",

@@ -8,6 +8,7 @@ FAULTING = {
     "minor_faults_per_s": 300_000.0,
     "cpu_cores": 1.0,
     "rss_growth_bytes_per_s": 0.0,
+    "slot_bytes": 72 * MIB,
     "slotted_anon_bytes": 64 * MIB,
     "populated_density": 0.9,
 }
@@ -69,6 +70,16 @@ PROCESS = {
             {**FAULTING, "rss_growth_bytes_per_s": 300_000.0 * 4096},
             {**FAULTING, "populated_density": 0.1},
             {**FAULTING, "anon_huge_bytes": 64 * MIB},
+        ],
+    ),
+    "faulting-sparsely": Example(
+        {**FAULTING, "slot_bytes": 256 * MIB, "populated_density": 0.05},
+        "It faults 300,000 times a second while it uses 1 CPUs, and fills only 5 % of 256 MiB: a huge page would "
+        "zero far more than it saves faults.",
+        [
+            {**FAULTING, "slot_bytes": 256 * MIB},
+            {**FAULTING, "slot_bytes": 0, "populated_density": 0.05},
+            {**FAULTING, "slot_bytes": 256 * MIB, "populated_density": 0.05, "minor_faults_per_s": 9_000.0},
         ],
     ),
     "forking-takes-time": Example(
