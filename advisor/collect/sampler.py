@@ -64,9 +64,9 @@ LASTING_PROBLEMS = ("denied", "malformed")
 NO_STAT = Stat("", "", 0, 0, 0, 0, 0, 0, 0, UNKNOWN_START, 0, 0)
 """Stands for the stat that a captured tree lacks while a tick decides what to read; never stored."""
 
-MUCH_FAULTED_BYTES = 1 << 30
+MUCH_FAULTED_BYTES = 256 << 20
 """Faulted in over a process's life, bytes, from which its program is looked into however little it holds. Source: own
-choice. Reason: a second of the kernel's time at least; most small processes end before."""
+choice. Reason: a tenth of a second of the kernel's time; most small processes end before."""
 
 USUAL_BASE_PAGE_BYTES = 4096
 """Only to weigh processes of a captured tree that does not state its page size; never stored."""

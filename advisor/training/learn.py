@@ -48,10 +48,11 @@ the mean; one that loses much shall count some times as much, and not more than 
 MOST_LOST = 1.15
 """Regret of a single configuration from which it counts once more. Source: the project's aim."""
 
-LEAST_GAINS = (0.1, 0.08, 0.06, 0.05, 0.04, 0.03, 0.02, 0.01, 0.0)
+LEAST_GAINS = (0.1, 0.08, 0.06, 0.05, 0.04, 0.03, 0.02)
 CAUTIONS = (0.75, 0.5, 0.25, 0.0)
 MARGINS = (0.05, 0.03, 0.01, 0.0)
-"""Thresholds that are tried, the most careful first, which win a tie."""
+"""Thresholds that are tried, the most careful first, which win a tie. No least gain is below what the project calls
+one."""
 
 UNLEARNT = Thresholds(least_gain=0.02, caution=0.0, pool_margin=0.0, gigantic_margin=0.0)
 """Thresholds where none can be learnt: what the project calls a gain at all."""
