@@ -78,6 +78,9 @@ FEATURES = (
     ),
     byte_count("shmem_huge_bytes", "shmem mapped by PMD.", f"{SMAPS_OR_ROLLUP}: ShmemPmdMapped (4.8)", NO_SMAPS),
     byte_count("file_huge_bytes", "Page cache mapped by PMD.", f"{SMAPS_OR_ROLLUP}: FilePmdMapped (5.4)", NO_SMAPS),
+    byte_count(
+        "peak_rss_bytes", "The largest RSS of its life.", "status: VmHWM", "status could not be read, or has no VmHWM"
+    ),
     byte_count("page_table_bytes", "Its last-level page tables.", "status: VmPTE", "status could not be read"),
     byte_count(
         "resident_memory_bytes",
@@ -188,6 +191,7 @@ TOTALS = {
     "shmem_huge_bytes": newest_total("maps_shmem_huge", "rollup_shmem_huge"),
     "file_huge_bytes": newest_total("maps_file_huge", "rollup_file_huge"),
     "page_table_bytes": pl.col("status_page_tables"),
+    "peak_rss_bytes": pl.col("status_peak_rss"),
 }
 """Totals of a process from its measures (maps_*) and counters."""
 

@@ -26,6 +26,7 @@ ROLLUP_COLUMNS = {
 
 STATUS_COLUMNS = {
     "status_rss": "vm_rss_bytes",
+    "status_peak_rss": "vm_hwm_bytes",
     "status_anon": "rss_anon_bytes",
     "status_file": "rss_file_bytes",
     "status_shmem": "rss_shmem_bytes",

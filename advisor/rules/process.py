@@ -193,7 +193,8 @@ def young_process() -> pl.Expr:
 )
 def faulting_takes_time() -> pl.Expr:
     """What it does: matches a process whose faults cost at least a tenth of its CPU time, whose memory grows at
-    less than half the speed at which it faults, with slots on base pages that are not used too sparsely.
+    less than half the speed at which it faults, with slots on base pages that are not used too sparsely; or
+    without any at the moment, where it held much before.
 
     Why it matters: zeroing 2 MiB at once costs a fraction of 512 faults. Programs of this kind gained more from
     huge pages than any that is bound by page walks.
@@ -201,13 +202,18 @@ def faulting_takes_time() -> pl.Expr:
     Example: an array job that allocates its temporaries anew in each step.
     """
     faulted = col("minor_faults_per_s") * col("host_base_page_bytes")
+    is_there = col("slot_bytes") >= col("host_pmd_bytes")
+    has_slots = (
+        is_there
+        & (slotted_base_bytes() >= MOSTLY_BASE_SHARE * col("slotted_anon_bytes"))
+        & (col("populated_density") >= FILLED_SHARE)
+    )
+    just_gave_all_back = ~is_there & (col("peak_rss_bytes") >= SMALL_BYTES)
     return (
         (col("cpu_cores") >= IDLE_CPU_CORES)
         & (col("minor_faults_per_s") * FAULT_S >= FAULTING_SHARE * col("cpu_cores"))
         & (col("rss_growth_bytes_per_s") <= LASTING_SHARE * faulted)
-        & (col("slot_bytes") >= col("host_pmd_bytes"))
-        & (slotted_base_bytes() >= MOSTLY_BASE_SHARE * col("slotted_anon_bytes"))
-        & (col("populated_density") >= FILLED_SHARE)
+        & (has_slots | just_gave_all_back)
     )
 
 
@@ -292,11 +298,11 @@ def forking_takes_time() -> pl.Expr:
     gains_time=True,
     seen_by_model=False,
     message="It faults {minor_faults_per_s} times a second on {heap_bytes} of heap and spends {system_cores} of "
-    "{cpu_cores} CPUs in the kernel: the malloc of {allocator} trims the heap and gets it again. A heap in a pool is "
-    "never trimmed.",
-    remedy="Try glibc.malloc.trim_threshold and glibc.malloc.mmap_threshold first: most of the gain is that memory "
-    "is kept, on whatever pages. A pool (glibc.malloc.hugetlb) brings both.",
-    sources=("glibc manual: Memory Allocation Tunables", "docs/measurements.md: stress-malloc"),
+    "{cpu_cores} CPUs in the kernel: the malloc of {allocator} gives free memory back by base pages and gets it "
+    "again. A heap in a pool gives back whole huge pages only, which are seldom free.",
+    remedy="See what gives it back (strace -fc -e trace=madvise,brk). Many madvise are malloc_trim: call it more "
+    "seldom. Many brk: raise glibc.malloc.trim_threshold. Where neither can be changed: glibc.malloc.hugetlb.",
+    sources=("glibc malloc/malloc.c: mtrim, systrim", "docs/measurements.md: stress-malloc"),
     known_problems="Memory that is kept is memory that others do not get. Time in the kernel may be spent on "
     "something else.",
 )
@@ -304,10 +310,11 @@ def malloc_returns_memory() -> pl.Expr:
     """What it does: matches a process on glibc's malloc, most of whose memory is the heap, that spends a quarter of
     its CPU time in the kernel and faults all the time without growing or forking.
 
-    Why it matters: glibc gives the end of the heap back from 128 KiB on, and each page comes back by a fault. A heap
-    from a pool stays: programs of this kind took a half to a third of the time, while THP gave nothing.
+    Why it matters: malloc_trim gives back every free page between blocks, and glibc the end of the heap from 128 KiB
+    on; each page comes back by a fault. On a heap from a pool only whole huge pages go: programs that trim all the
+    time took two thirds to a third of the time so, while THP, which each trim splits, gave nothing.
 
-    Example: a parser that builds and drops a document of some megabytes again and again.
+    Example: a server that calls malloc_trim after each request.
     """
     faulted = col("minor_faults_per_s") * col("host_base_page_bytes")
     return (

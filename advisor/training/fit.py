@@ -54,7 +54,7 @@ SPLITS = (0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8)
 """How much of what an interval leaves out may lie below it; the even split first, which wins a tie. Source: own
 choice. Reason: beyond them one end would be the largest error seen."""
 
-PASSING = ("coverage", "growth")
+PASSING = ("coverage", "growth", "turnover")
 """Inputs that say how a program was found at a moment, and no trait of it: no distance is measured in them."""
 
 FARTHEST_QUANTILE = 0.975

@@ -33,9 +33,10 @@ MOST_WASTED = 0.08
 """Share of intrusive advice for nothing that thresholds may lead to on the families they are learnt from. Source: own
 choice. Reason: the aim is 10 % on families not seen, where it turns out higher."""
 
-WASTED_WEIGHT = 0.25
+WASTED_WEIGHT = 0.1
 """What advice for nothing beyond that costs, log ratio for all of it. Source: own choice. Reason: where the aim is
-out of reach, ten points more of it must buy 2.5 % of time; a steeper price would end in no advice at all."""
+out of reach, ten points more of it must buy 1 % of time. At 2.5 % the thresholds swing with single programs, and at
+6 % hardly any advice is left."""
 
 COST_WEIGHT = 0.01
 """What reserving or adding as much memory as the programs hold is worth in time, log ratio: 1 %. Source: own choice.
@@ -50,9 +51,9 @@ MOST_LOST = 1.15
 
 LEAST_GAINS = (0.1, 0.08, 0.06, 0.05, 0.04, 0.03, 0.02)
 CAUTIONS = (0.75, 0.5, 0.25, 0.0)
-MARGINS = (0.05, 0.03, 0.01, 0.0)
-"""Thresholds that are tried, the most careful first, which win a tie. No least gain is below what the project calls
-one."""
+MARGINS = (0.05, 0.03, 0.02)
+"""Thresholds that are tried, the most careful first, which win a tie. None is below what the project calls a gain:
+neither for a change, nor for pinned memory over memory that others may use as well."""
 
 UNLEARNT = Thresholds(least_gain=0.02, caution=0.0, pool_margin=0.0, gigantic_margin=0.0)
 """Thresholds where none can be learnt: what the project calls a gain at all."""

@@ -53,7 +53,7 @@ def test_it_abstains_far_from_everything_measured_and_names_what_differs(predict
 
 def test_it_abstains_where_a_needed_input_is_unknown(predictor: Predictor) -> None:
     (row,) = predictor.predict(frame(features(GIB, 0.0, "base", cpu_cores=None))).to_dicts()
-    assert row["abstained"] == "unknown for this process: cores, churn, turnover"
+    assert row["abstained"] == "unknown for this process: cores, churn"
 
 
 def test_an_output_that_was_not_learnt_is_null() -> None:

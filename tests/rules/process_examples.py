@@ -70,6 +70,7 @@ PROCESS = {
             {**FAULTING, "rss_growth_bytes_per_s": 300_000.0 * 4096},
             {**FAULTING, "populated_density": 0.1},
             {**FAULTING, "anon_huge_bytes": 64 * MIB},
+            {**FAULTING, "slot_bytes": 0, "slotted_anon_bytes": 0, "peak_rss_bytes": 2 * MIB},
         ],
     ),
     "faulting-sparsely": Example(
@@ -98,7 +99,8 @@ PROCESS = {
     "malloc-returns-memory": Example(
         TRIMMING,
         "It faults 20,000 times a second on 23 MiB of heap and spends 0.85 of 1 CPUs in the kernel: the malloc of "
-        "glibc trims the heap and gets it again. A heap in a pool is never trimmed.",
+        "glibc gives free memory back by base pages and gets it again. A heap in a pool gives back whole huge pages "
+        "only, which are seldom free.",
         [
             {**TRIMMING, "allocator": "jemalloc"},
             {**TRIMMING, "heap_bytes": MIB},
