@@ -138,7 +138,7 @@ def _scores(title: str, scores: Sequence[Score]) -> list[str]:
 def _aims(evaluation: Evaluation) -> list[str]:
     ours = evaluation.ours
     aims = [
-        (f"regret at most {MOST_REGRET}", ours.regret <= MOST_REGRET, f"{ours.regret:.3f}"),
+        (f"regret at most {MOST_REGRET}", ours.regret <= MOST_REGRET, f"{ours.regret:.4f}"),
         (f"worst at most {WORST_REGRET}", ours.worst <= WORST_REGRET, f"{ours.worst:.2f}"),
         (f"for nothing at most {MOST_WASTED:.0%}", ours.wasted_share <= MOST_WASTED, f"{ours.wasted_share:.0%}"),
     ]
