@@ -175,6 +175,13 @@ def young_process() -> pl.Expr:
     return (col("anon_bytes") >= LARGE_BYTES) & (col("age_s") < YOUNG_SECONDS)
 
 
+def _mostly_faulting() -> pl.Expr:
+    """It works, and its faults cost at least a tenth of its CPU time."""
+    return (col("cpu_cores") >= IDLE_CPU_CORES) & (
+        col("minor_faults_per_s") * FAULT_S >= FAULTING_SHARE * col("cpu_cores")
+    )
+
+
 @rule(
     id="faulting-takes-time",
     title="The process spends much of its CPU time faulting memory in",
@@ -210,8 +217,7 @@ def faulting_takes_time() -> pl.Expr:
     )
     just_gave_all_back = ~is_there & (col("peak_rss_bytes") >= SMALL_BYTES)
     return (
-        (col("cpu_cores") >= IDLE_CPU_CORES)
-        & (col("minor_faults_per_s") * FAULT_S >= FAULTING_SHARE * col("cpu_cores"))
+        _mostly_faulting()
         & (col("rss_growth_bytes_per_s") <= LASTING_SHARE * faulted)
         & (has_slots | just_gave_all_back)
     )
@@ -241,8 +247,7 @@ def faulting_sparsely() -> pl.Expr:
     Example: an allocator that spreads small objects over large fresh mappings.
     """
     return (
-        (col("cpu_cores") >= IDLE_CPU_CORES)
-        & (col("minor_faults_per_s") * FAULT_S >= FAULTING_SHARE * col("cpu_cores"))
+        _mostly_faulting()
         & (col("slot_bytes") >= col("host_pmd_bytes"))
         & (col("populated_density") < SPARSELY_FILLED_SHARE)
     )

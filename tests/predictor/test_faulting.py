@@ -43,3 +43,13 @@ def test_it_is_never_negative_and_always_finite(gib_per_s: float, coverage: floa
 def test_an_unknown_rate_explains_nothing() -> None:
     assert faulting_log_ratio(np.array([[0.0, np.nan]]), NAMES, 0.5).tolist() == [0.0]
     assert faulting_log_ratio(row(1.0, 0.0), ["coverage"], 0.5).tolist() == [0.0]
+
+
+def test_zeroing_memory_that_is_used_sparsely_costs_more_than_it_saves() -> None:
+    def ratio(density: float) -> float:
+        return float(faulting_log_ratio(np.append(row(1.0, 0.0), [[density]], axis=1), [*NAMES, "density"], 0.4)[0])
+
+    assert ratio(0.5) == ratio(1.0) == pytest.approx(-math.log(0.6))
+    assert ratio(1 / 32) < 0 < ratio(0.2) < ratio(0.5)
+    assert math.isfinite(ratio(0.0))
+    assert ratio(math.nan) == ratio(1.0)

@@ -132,6 +132,18 @@ def test_a_rule_that_is_not_about_time_stands() -> None:
     assert str(one.override_reason).endswith("sparse-memory-would-bloat stands, as it is not about time")
 
 
+def test_a_rule_that_goes_by_what_the_model_does_not_see_stands_and_brings_its_text() -> None:
+    trimming = program(
+        1, anon_bytes=24 * MIB, slotted_anon_bytes=22 * MIB, slot_bytes=140 * MIB, huge_coverage=0.0,
+        heap_bytes=23 * MIB, system_cores=0.85, minor_faults_per_s=20_000.0, rss_growth_bytes_per_s=0.0,
+        populated_density=0.16,
+    )  # fmt: skip
+    one = advised(trimming, predicted((0.1, -0.1, None)))
+    assert (one.policy, one.page_bytes, one.decided_by) == ("hugetlb", PMD, "rules")
+    assert str(one.override_reason).endswith("stands, as the model does not see what it goes by")
+    assert "malloc-command-python3.11-1" in recommend(frame(trimming))[0][0].recommendation.artefacts
+
+
 def test_what_is_forbidden_is_never_preferred() -> None:
     one = advised(DISABLED, predicted((0.3, None, None)))
     assert (one.policy, one.decided_by) == ("leave", "both")
