@@ -7,6 +7,7 @@ newcomers, and the host's own files. Every read runs guarded (see `guard.py`).
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -202,7 +203,10 @@ class Sampler:
         return not self.fs.is_live and self._is_wanted(outcome.item) and isinstance(outcome.error, MissingError)
 
     def _is_wanted(self, pid: int) -> bool:
-        return self.options.pids is None or pid in self.options.pids
+        """Everybody but this process itself, which is there only because somebody looks; or those that are named."""
+        if self.options.pids is not None:
+            return pid in self.options.pids
+        return not (self.fs.is_live and pid == os.getpid())
 
     def _watched_pids(self, tick: _Tick) -> list[int]:
         try:

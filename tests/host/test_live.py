@@ -17,7 +17,7 @@ import pytest
 
 from advisor.collect.sampler import Sampler, SamplerOptions
 from advisor.procfs.fs import KernelFs
-from advisor.profile.codec import load_profile
+from advisor.profile.codec import ProfileError, load_profile
 from advisor.report.schema import report_schema
 from tests.programs import planted
 
@@ -87,6 +87,14 @@ def test_without_privileges_it_works_and_says_what_is_missing() -> None:
     assert entry["recommendation"]["policy"] == "leave"
 
 
+def test_the_sampler_leaves_itself_out_unless_it_is_named() -> None:
+    own = os.getpid()
+    everybody = Sampler(KernelFs()).tick()
+    assert everybody.processes and own not in {record.pid for record in everybody.processes}
+    named = Sampler(KernelFs(), SamplerOptions(pids=frozenset({own}))).tick()
+    assert [record.pid for record in named.processes] == [own]
+
+
 def test_processes_born_and_dying_during_a_sample_harm_nobody() -> None:
     storm = "for i in $(seq 500); do sleep 0.0$((i % 10)) & done; wait"
     with ExitStack() as stack:
@@ -114,10 +122,9 @@ def test_a_killed_recording_reads_to_its_last_whole_sample(tmp_path: Path) -> No
         [*ADVISOR, "record", "-o", str(path), "--interval", "0.1"], stderr=subprocess.DEVNULL
     )
     try:
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline and (not path.exists() or path.stat().st_size < 4000):
-            time.sleep(0.05)
-        time.sleep(1)
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline and samples_in(path) < 3:
+            time.sleep(0.2)
     finally:
         recording.send_signal(signal.SIGKILL)
         recording.wait()
@@ -126,6 +133,14 @@ def test_a_killed_recording_reads_to_its_last_whole_sample(tmp_path: Path) -> No
     assert profile.samples[0].processes
     done = subprocess.run([*ADVISOR, "report", str(path), "--json"], capture_output=True, text=True)
     assert json.loads(done.stdout)["source"]["samples"] == len(profile.samples)
+
+
+def samples_in(path: Path) -> int:
+    """Whole samples of a recording that is still being written; the budget decides how often there is one."""
+    try:
+        return len(load_profile(path).samples)
+    except ProfileError:
+        return 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

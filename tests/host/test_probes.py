@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import mmap
 import os
-import re
-from pathlib import Path
 
 import pytest
 
@@ -88,7 +87,7 @@ def test_a_scan_agrees_with_pagemap(scans: None) -> None:
     area.madvise(mmap.MADV_NOHUGEPAGE)
     for place in range(0, len(area), 3 * PAGE):
         area[place] = 1
-    (address,) = (start for start, size in own_mappings() if size == len(area))
+    address = address_of(area)
     with PagemapScanner(KernelFs(), "self") as scanner:
         parts = list(scanner.regions(address, address + len(area), all_of=PRESENT))
     starts = [start for part in parts for start in part.start.tolist()]
@@ -96,11 +95,9 @@ def test_a_scan_agrees_with_pagemap(scans: None) -> None:
     area.close()
 
 
-def own_mappings() -> list[tuple[int, int]]:
-    found = []
-    for low, high in re.findall(r"(?m)^([0-9a-f]+)-([0-9a-f]+) rw-p", Path("/proc/self/maps").read_text()):
-        found.append((int(low, 16), int(high, 16) - int(low, 16)))
-    return found
+def address_of(area: mmap.mmap) -> int:
+    """Where it is mapped. Its size would not tell: other mappings may be as large, or be merged with it."""
+    return ctypes.addressof(ctypes.c_char.from_buffer(area))
 
 
 def test_soft_dirty_is_measured_or_refused_with_a_reason(pmd_bytes: int, scans: None) -> None:
@@ -119,7 +116,7 @@ def test_dirty_pages_runs_and_slots_of_memory_written_in_a_known_way(pmd_bytes: 
     area.madvise(mmap.MADV_NOHUGEPAGE)
     for place in range(0, len(area), pmd_bytes):
         area[place] = 1
-    (address,) = (start for start, size in own_mappings() if size == len(area))
+    address = address_of(area)
     with PagemapScanner(KernelFs(), "self") as scanner:
         assert _scan(scanner, [Vma(address, address + len(area))], pmd_bytes)[2:] == (8, 8)
     area.close()
