@@ -15,6 +15,7 @@ from advisor.recommendation.model import (
     ProcessAdvice,
     ThpPlan,
 )
+from advisor.recommendation.page_tables import page_tables
 from advisor.recommendation.pool_plan import in_use, new_demands, plan_pools
 from advisor.recommendation.sizing import moved_bytes
 from advisor.recommendation.thp_plan import plan_thp
@@ -23,10 +24,6 @@ from advisor.rules.text import show_bytes
 
 Row = Mapping[str, Any]
 """One row of the feature frame, by column name."""
-
-ENTRY_BYTES = 8
-"""Bytes of one page-table entry. Source: pte_t and pmd_t of every 64-bit architecture that Linux gives huge
-pages."""
 
 NAMED_DEMANDS = 4
 """Processes. Source: own choice. Reason: as many as one line of the summary can name."""
@@ -51,7 +48,7 @@ def make_plan(rows: Sequence[Row], advice: Sequence[ProcessAdvice], host_finding
     thp = plan_thp(host, rows, advice, matched)
     pools = plan_pools(host, rows, advice, matched)
     memory = _memory(host, rows, advice, pools)
-    tables = _page_tables(host, rows, advice)
+    tables = page_tables(host, rows, advice)
     summary = [
         _changes_line(advice),
         f"THP mode {thp.enabled or 'unknown'}{'' if 'enabled' in thp.changed else ' (no change)'}: {thp.reason}",
@@ -76,28 +73,6 @@ def _memory(
         MemoryState(pool, huge, base, available),
         MemoryState(_add(pool, growth), _add(huge, to_huge), _add(base, -to_huge), _add(available, to_pool - growth)),
     )
-
-
-def _page_tables(host: Row, rows: Sequence[Row], advice: Sequence[ProcessAdvice]) -> PageTables:
-    """Page tables before and after, bytes.
-
-    Memory that moves to a pool needs ENTRY_BYTES for each huge page in place of ENTRY_BYTES for each base
-    page, in each process that maps it, so what a process saves is moved/base x 8 - moved/huge x 8, at most
-    what it has. Transparent huge pages of anonymous memory save nothing here: the kernel keeps a spare table
-    for each of them, for the day it is split (pgtable_trans_huge_deposit), and counts it.
-    """
-    known = [row["page_table_bytes"] for row in rows if row["page_table_bytes"] is not None]
-    base_page = host["host_base_page_bytes"]
-    if not known or not base_page:
-        return PageTables(sum(known) if known else None, None)
-    saved = 0
-    for row, one in zip(rows, advice, strict=True):
-        page = one.recommendation.page_bytes
-        if one.recommendation.policy == Policy.HUGETLB and page:
-            moved = moved_bytes(row, one.recommendation)
-            entries = moved // base_page - -(-moved // page)
-            saved += max(min(entries * ENTRY_BYTES, row["page_table_bytes"] or 0), 0)
-    return PageTables(sum(known), sum(known) - saved)
 
 
 def _changes_line(advice: Sequence[ProcessAdvice]) -> str:
