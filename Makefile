@@ -4,13 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 REPORT_FLAGS ?=
 
-.PHONY: report test check lint types contracts docs bench golden clean
+.PHONY: report test servers check lint types contracts docs bench golden clean
 
 report: $(VENV)/runtime ## A report of this host
 	$(BIN)/hugepage-advisor report $(REPORT_FLAGS)
 
-test: $(VENV)/dev ## All tests, those that use this machine's kernel included
+test: $(VENV)/dev servers ## All tests, those that use this machine's kernel included
 	$(BIN)/python -m pytest
+
+servers: ## What host tests start: installed with apt as root where it is missing, never started (INSTALL=no: nothing)
+	tests/host/install_servers.sh
 
 check: lint types contracts docs test ## All that CI checks
 
