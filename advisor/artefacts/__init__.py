@@ -10,7 +10,7 @@ virtual_machines    libvirt_memory, qemu_memory
 programs            postgresql_huge_pages, jvm_flags
 """
 
-from advisor.artefacts.model import Artefact
+from advisor.artefacts.model import Artefact, KernelValue
 from advisor.artefacts.pools import (
     PoolChange,
     cgroup_limit,
@@ -33,6 +33,7 @@ from advisor.artefacts.virtual_machines import libvirt_memory, qemu_memory
 
 __all__ = [
     "Artefact",
+    "KernelValue",
     "PoolChange",
     "ThpChange",
     "cgroup_limit",

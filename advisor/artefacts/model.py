@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 UNIT_NAME = re.compile(r"[A-Za-z0-9:_.\\][A-Za-z0-9:_.\\@-]*\.service")
 """Names of services that systemd accepts (systemd.unit(5)), less those that begin like an option."""
@@ -17,13 +17,26 @@ MARK = "# Written by hugepage-advisor; apply and undo by hand."
 """First line of every configuration file, so that its reader knows where it is from."""
 
 
+class KernelValue(Struct, frozen=True):
+    """A kernel file that an artefact's commands write. at_least: what it must say afterwards, a count of pages that
+    the kernel may grant in part; None where the write itself says whether it worked."""
+
+    path: str
+    at_least: int | None = None
+
+
 class Artefact(Struct, frozen=True):
     """One piece of configuration to paste.
 
-    id: stable, for reference from a recommendation; kind: which program reads the text (shell, tmpfiles, sysctl,
-    kernel-command-line, grub, systemd, libvirt, qemu, postgresql, jvm, environment); title: one line; path: the file
-    that the text is the content of, None where it is commands or an excerpt; text and undo end in a newline; undo is
-    commands or words that bring back the value that was there. needs_reboot: takes effect at the next boot only.
+    id: stable, for reference from a recommendation; kind: which program reads the text (KINDS); title: one line;
+    path: the file that the text is the content of, None where it is commands or an excerpt; text and undo end in a
+    newline; undo is commands or words that bring back the value that was there. needs_reboot: takes effect at the
+    next boot only.
+
+    What a script needs to know to do it: by_hand: the text goes into a file or a command line that only a person
+    knows; writes: the kernel files that the commands of `text` write, so that what they said can be kept;
+    after: commands that bring a new file in force; undo_after: commands to run once it is gone; restart: a service
+    in which the change has an effect only after a restart, which is left to a person.
     """
 
     id: str
@@ -33,6 +46,11 @@ class Artefact(Struct, frozen=True):
     text: str
     undo: str
     needs_reboot: bool = False
+    by_hand: bool = False
+    writes: list[KernelValue] = field(default_factory=list)
+    after: list[str] = field(default_factory=list)
+    undo_after: list[str] = field(default_factory=list)
+    restart: str | None = None
 
 
 def size_label(page_bytes: int) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from advisor.artefacts.model import MARK, Artefact, count, kib, lines, plain_path, size_label
+from advisor.artefacts.model import MARK, Artefact, KernelValue, count, kib, lines, plain_path, size_label
 from advisor.artefacts.writes import KernelWrite, write_at_boot, write_now
 
 SYSCTL_PATH = "/etc/sysctl.d/99-hugepage-advisor-pool.conf"
@@ -153,6 +153,8 @@ def pool_in_grub(changes: Sequence[PoolChange], command_line: str | None) -> Art
         ),
         undo=lines(f"rm {GRUB_PATH}", *put_back, "update-grub"),
         needs_reboot=True,
+        after=["update-grub"],
+        undo_after=["update-grub"],
     )
 
 
@@ -177,6 +179,7 @@ def cgroup_limit(cgroup: str, page_bytes: int, limit_bytes: int, previous_bytes:
             *(f"echo {limit_bytes} > {shlex.quote(file)}" for file in files),
         ),
         undo=lines(*(f"echo {before} > {shlex.quote(file)}" for file in reversed(files))),
+        writes=[KernelValue(file) for file in files],
     )
 
 

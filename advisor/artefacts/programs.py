@@ -44,6 +44,7 @@ def postgresql_huge_pages(
             *size,
         ),
         undo=lines("# postgresql.conf, then a restart of the server", *back),
+        by_hand=True,
     )
 
 
@@ -79,4 +80,5 @@ def jvm_flags(name: str, page_bytes: int | None, *, default_page_bytes: int | No
             flags,
         ),
         undo=lines(f"# take out: {flags}"),
+        by_hand=True,
     )

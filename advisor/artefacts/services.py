@@ -52,6 +52,7 @@ def thp_off_command(name: str, command: Sequence[str]) -> Artefact:
         path=None,
         text=lines(shlex.join(["python3", "-c", THP_OFF_PROGRAM, *command])),
         undo=lines(shlex.join(command)),
+        by_hand=True,
     )
 
 
@@ -101,6 +102,7 @@ def malloc_command(
         path=None,
         text=lines(*(f"# {note}" for note in _malloc_notes(page_bytes)), shlex.join(["env", setting, *command])),
         undo=lines(shlex.join([*before, *command])),
+        by_hand=True,
     )
 
 
@@ -131,6 +133,9 @@ def _drop_in(unit: str, what: str, title: str, setting: str, notes: list[str]) -
         path=path,
         text=lines(MARK, f"# In force after: {restart}", *(f"# {note}" for note in notes), "[Service]", setting),
         undo=lines(f"rm {shlex.quote(path)}", restart),
+        after=["systemctl daemon-reload"],
+        undo_after=["systemctl daemon-reload"],
+        restart=name,
     )
 
 

@@ -36,6 +36,7 @@ def libvirt_memory(domain: str, page_bytes: int, guest_bytes: int, *, shared: bo
             "</memoryBacking>",
         ),
         undo=lines(f"{edit}    # take the element out again, or put back the one that was there"),
+        by_hand=True,
     )
 
 
@@ -59,6 +60,7 @@ def qemu_memory(name: str, page_bytes: int, guest_bytes: int, *, host_node: int 
         undo=lines(
             "# take these options out of QEMU's command line, and put back the memory options that were there"
         ),
+        by_hand=True,
     )
 
 

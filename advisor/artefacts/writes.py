@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from advisor.artefacts.model import MARK, Artefact, echo, lines
+from advisor.artefacts.model import MARK, Artefact, KernelValue, echo, lines
 
 TMPFILES_FOLDER = "/etc/tmpfiles.d"
 """Read at boot before sysinit.target; type w writes to a file if it exists (tmpfiles.d(5))."""
@@ -49,6 +49,7 @@ def write_now(id: str, title: str, writes: Sequence[KernelWrite], *notes: str, c
         path=None,
         text=lines(*(f"# {note}" for note in notes), *commands),
         undo=lines(*(undo_command(write) for write in reversed(writes))),
+        writes=[KernelValue(write.path, int(write.value) if check else None) for write in writes],
     )
 
 

@@ -37,13 +37,7 @@ PIDS = click.option(
 INTERVAL = click.option(
     "--interval", type=click.FloatRange(min=0.05), default=None, metavar="S", help="Seconds between samples."
 )
-NO_REDACT = click.option("--no-redact", is_flag=True, help="Keep command lines as they are, secrets included.")
-
-
-@cli.command()
-@click.argument("profile", required=False, type=click.Path(path_type=Path))
-@PIDS
-@click.option(
+DURATION = click.option(
     "--duration",
     type=click.FloatRange(min=0),
     default=2.0,
@@ -51,6 +45,13 @@ NO_REDACT = click.option("--no-redact", is_flag=True, help="Keep command lines a
     metavar="S",
     help="Seconds to watch the host; rates need more than 0.",
 )
+NO_REDACT = click.option("--no-redact", is_flag=True, help="Keep command lines as they are, secrets included.")
+
+
+@cli.command()
+@click.argument("profile", required=False, type=click.Path(path_type=Path))
+@PIDS
+@DURATION
 @INTERVAL
 @click.option("--json", "format_name", flag_value="json", help="The report document, for tickets and programs.")
 @click.option("--markdown", "format_name", flag_value="markdown", help="For pasting into a ticket.")
@@ -80,6 +81,32 @@ def report(
     wanted = command.probes_of(probes, pids, profile) if probes is not None else ()
     request = command.Request(roots, pids, duration, interval, format_name or "text", not no_redact, wanted)
     command.run(request, profile, output, width=_text_width(to_terminal=output is None and sys.stdout.isatty()))
+
+
+@cli.command()
+@click.argument("profile", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    "folder",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Write the files there, with apply.sh and undo.sh; made if it is not there.",
+)
+@DURATION
+@INTERVAL
+@click.pass_obj
+def plan(
+    roots: tuple[str, str], profile: Path | None, folder: Path | None, duration: float, interval: float | None
+) -> None:
+    """Print what to change on this host (or that of a saved PROFILE), in order, with the texts and how to undo them.
+
+    With -o the texts are files, beside a script that applies them and one that undoes that. Nothing is applied by
+    this command.
+    """
+    from advisor.cli import plan as command
+
+    command.run(roots, profile, folder, duration, interval)
 
 
 @cli.command()

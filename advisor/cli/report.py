@@ -40,6 +40,11 @@ class Request:
 
 def run(request: Request, profile_path: Path | None, output: Path | None, *, width: int) -> None:
     """Raises CommandError with a documented exit code."""
+    write_output(render(make(request, profile_path), request, width), output)
+
+
+def make(request: Request, profile_path: Path | None) -> Report:
+    """The report of this host, or of a saved profile. Raises CommandError."""
     loading: list[Future[tuple[Predictor | None, str]]] = []
     with ThreadPoolExecutor(max_workers=1) as beside:
         if profile_path is None:
@@ -50,14 +55,13 @@ def run(request: Request, profile_path: Path | None, output: Path | None, *, wid
         check_targets(profile, request.pids)
         predictor, why_none = loading[0].result() if loading else model_for_advice()
     kind: SourceKind | None = "profile" if profile_path else None
-    made = advise(
+    return advise(
         only_pids(profile, request.pids),
         redact=request.redact,
         kind=kind,
         predictor=predictor,
         without_model=why_none,
     )
-    write_output(render(made, request, width), output)
 
 
 def probes_of(names: str, pids: tuple[int, ...], profile_path: Path | None) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from advisor.render import words
 from advisor.render.escape import code, fenced, link, markdown
+from advisor.render.languages import language_of
 from advisor.render.numbers import UNKNOWN_SHORT, count, human_bytes, percent, plural
 from advisor.render.probe_words import probe_lines
 from advisor.render.select import Group, Selection, select
@@ -20,9 +21,6 @@ MOST_CHANGES = 40
 
 MOST_DETAILS = 10
 """Processes whose reasons are told in full. Source: own choice. Reason: as above."""
-
-LANGUAGES = {"shell": "sh", "systemd": "ini", "tmpfiles": "text", "sysctl": "ini", "libvirt": "xml", "grub": "sh"}
-"""Language of an artefact's code block, by its kind; others are plain text."""
 
 
 def render_markdown(report: Report) -> str:
@@ -177,7 +175,7 @@ def _artefacts(artefacts: Sequence[Artefact]) -> Iterator[str]:
         yield f"### {number}. {markdown(artefact.title)}{reboot}"
         where = f", the content of {code(artefact.path)}" if artefact.path else ""
         yield f"{code(artefact.id)}{where}:"
-        yield fenced(artefact.text, LANGUAGES.get(artefact.kind, "text"))
+        yield fenced(artefact.text, language_of(artefact.kind))
         if artefact.undo:
             yield "To undo:"
             yield fenced(artefact.undo, "sh")

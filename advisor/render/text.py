@@ -110,7 +110,7 @@ def _write_plan(page: Page, report: Report) -> None:
         where = f" -> {visible(artefact.path)}" if artefact.path else ""
         reboot = " (needs a reboot)" if artefact.needs_reboot else ""
         page.hanging(f"{number}. ", visible(artefact.title), (where, "dim"), (reboot, "yellow"))
-    page.hanging("", ("The texts to paste and how to undo them: report --markdown.", "dim"))
+    page.hanging("", ("The texts and how to undo them: plan; as files with a script: plan -o DIR.", "dim"))
 
 
 def _write_limits(page: Page, report: Report) -> None:

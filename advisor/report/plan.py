@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 When = Literal["runtime", "boot"]
 
@@ -60,8 +60,20 @@ class PlanPageTables(Struct, frozen=True):
     after: int | None
 
 
+class KernelValue(Struct, frozen=True):
+    """A kernel file that commands write; at_least: what it must say afterwards, a count of pages."""
+
+    path: str
+    at_least: int | None
+
+
 class Artefact(Struct, frozen=True):
-    """Configuration text that does one part of the plan, where it goes, and the text that undoes it."""
+    """Configuration text that does one part of the plan, where it goes, and the text that undoes it.
+
+    path: the file that `text` is the content of; null: commands or an excerpt. by_hand: goes into a file or command
+    line that only a person knows. writes: kernel files that the commands write. after: commands that bring the file
+    in force; undo_after: commands to run once it is gone. restart: the service to restart when it suits.
+    """
 
     id: str
     kind: str
@@ -70,6 +82,11 @@ class Artefact(Struct, frozen=True):
     text: str
     undo: str | None
     needs_reboot: bool
+    by_hand: bool = False
+    writes: list[KernelValue] = field(default_factory=list)
+    after: list[str] = field(default_factory=list)
+    undo_after: list[str] = field(default_factory=list)
+    restart: str | None = None
 
 
 class HostPlan(Struct, frozen=True):

@@ -1,0 +1,38 @@
+"""`plan`: what to change on the host, as text or as a folder of files with a script that applies them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from advisor.cli.plan_folder import write_folder
+from advisor.cli.report import Request, make
+from advisor.render.plan_files import plan_files
+from advisor.render.plan_text import render_plan
+from advisor.report.plan import Artefact
+
+
+def run(
+    roots: tuple[str, str],
+    profile_path: Path | None,
+    folder: Path | None,
+    duration_s: float,
+    interval_s: float | None,
+) -> None:
+    """Print the plan, or write its folder. Raises CommandError with a documented exit code."""
+    report = make(Request(roots, (), duration_s, interval_s, "text", True), profile_path)
+    if folder is None:
+        click.echo(render_plan(report), nl=False)
+        return
+    write_folder(folder, plan_files(report))
+    click.echo(_done(folder, report.plan.artefacts), err=True)
+
+
+def _done(folder: Path, artefacts: list[Artefact]) -> str:
+    """One line on what lies there now and what to do with it."""
+    if not artefacts:
+        return f"{folder}: nothing to apply; README.md says why"
+    by_hand = sum(artefact.by_hand for artefact in artefacts)
+    rest = f", {by_hand} of them by hand" if by_hand else ""
+    return f"{folder}: {len(artefacts)} steps{rest}; read README.md, then run apply.sh as root"
