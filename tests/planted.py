@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import ctypes
 import mmap
+import os
 import random
 import select
 import sys
@@ -56,6 +57,15 @@ def sparse(size: int) -> mmap.mmap:
     return area
 
 
+def forked(size: int) -> mmap.mmap:
+    """All of it is shared with a child, which ends when standard input closes."""
+    area = plain(size)
+    if os.fork() == 0:
+        sys.stdin.read()
+        os._exit(0)
+    return area
+
+
 def thp_disabled(size: int) -> mmap.mmap:
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0):
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_THP_DISABLE)")
@@ -65,6 +75,7 @@ def thp_disabled(size: int) -> mmap.mmap:
 KINDS: dict[str, Callable[[int], mmap.mmap]] = {
     "random-access": plain,
     "advised": advised,
+    "forked": forked,
     "hugetlb": hugetlb,
     "sparse": sparse,
     "thp-disabled": thp_disabled,

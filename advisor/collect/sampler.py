@@ -20,6 +20,8 @@ from advisor.collect.budget import DEFAULT_SHARE, Budget
 from advisor.collect.fold import Folder
 from advisor.collect.guard import DEADLINE_S, GuardedRun, Outcome, Reader, run_guarded
 from advisor.collect.host_reader import HostReader
+from advisor.collect.page_scan import PageReader
+from advisor.collect.page_watch import PageWatch
 from advisor.collect.priority import (
     IMPORTANT_BYTES,
     LONGEST_WALK_S,
@@ -55,6 +57,10 @@ DEFAULT_INTERVAL_S = 5.0
 FIRST_LOOK_S = 0.1
 """CPU seconds of walks that a budgeted sampler allows itself at once, ahead of earning them: the largest
 processes are in the first sample, the others follow as the budget pays for them."""
+
+REPORT_SCANS_S = 1.0
+"""Seconds of page scans in the one tick that is to be complete, over all processes, the fullest first. Reason: enough
+for 300 GiB of base pages."""
 
 COLLAPSE_COUNTERS = ("thp_collapse_alloc", "thp_split_page", "thp_split_pmd", "thp_split")
 """vmstat events that change a process's huge coverage without a fault or a mapping call of its own."""
@@ -156,6 +162,7 @@ class Sampler:
         self._forget_ended(tick)
         self._read_processes(tick, self._plan(tick))
         self._read_programs(tick)
+        self._scan_pages(tick)
         records = self._records(tick)
         host = self._read_host()
         self._ticks += 1
@@ -356,6 +363,23 @@ class Sampler:
                 sections.facts = msgspec.structs.replace(
                     facts, libraries=outcome.result.libraries, program=outcome.result.program
                 )
+
+    def _scan_pages(self, tick: _Tick) -> None:
+        """How full the huge page slots of those are that hold much anonymous memory, as far as the time allows."""
+        if self.pmd_bytes is None or not self.fs.is_live:
+            return
+        watch = PageWatch(self._tracked, tick.sections)
+        plans = watch.due(tick.smaps_fields, self._scan_allowance_s(tick))
+        for outcome in self._run(tick, PageReader(self.fs, self.pmd_bytes, self.base_page_bytes), plans).outcomes:
+            watch.take(outcome)
+            if outcome.stuck is not None:
+                self._quarantine.add(outcome.item.pid, outcome.stuck)
+
+    def _scan_allowance_s(self, tick: _Tick) -> float:
+        """Seconds for scans of pages in this tick."""
+        if self._ticks == 0 and self.options.complete_first:
+            return REPORT_SCANS_S
+        return max(0.0, self.budget.available_s() - tick.walk_cpu_s) if self._ticks else FIRST_LOOK_S
 
     def _records(self, tick: _Tick) -> list[ProcessRecord]:
         records = []

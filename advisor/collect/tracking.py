@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 
+from advisor.collect.page_scan import PagePlan
 from advisor.collect.priority import Walk, WalkState
 from advisor.procfs.facts import Stat, Status
-from advisor.profile.model import Mapping, ProcessFacts, ProcessRecord
+from advisor.profile.model import Mapping, PageScan, ProcessFacts, ProcessRecord
 
 Identity = tuple[int, int]
 """(pid, start time in clock ticks since boot): a pid alone is used again."""
@@ -15,7 +16,10 @@ Identity = tuple[int, int]
 
 @dataclass(slots=True)
 class Tracked:
-    """The latest sections of one process as they stand in the profile, and the state of its walks."""
+    """The latest sections of one process as they stand in the profile, and the state of its walks.
+
+    page_plan: a scan of its pages that is still to be made; scanned_bytes: what the last one was about.
+    """
 
     pid: int
     start_ticks: int
@@ -24,10 +28,13 @@ class Tracked:
     status: Status | None = None
     rollup: dict[str, int] | None = None
     maps: list[Mapping] | None = None
+    pages: PageScan | None = None
     problems: dict[str, str] = field(default_factory=dict)
     walks: WalkState = field(default_factory=WalkState)
     latest_walk: Walk | None = None
     programs_read: bool = False
+    page_plan: PagePlan | None = None
+    scanned_bytes: int | None = None
 
     @property
     def identity(self) -> Identity:
@@ -48,6 +55,7 @@ class Sections:
     status: Status | None = None
     rollup: dict[str, int] | None = None
     maps: list[Mapping] | None = None
+    pages: PageScan | None = None
     problems: dict[str, str] = field(default_factory=dict)
     program_paths: tuple[str, ...] = ()
 
@@ -55,7 +63,7 @@ class Sections:
 def changed_sections(tracked: Tracked, new: Sections) -> ProcessRecord | None:
     """The record of what differs from before, remembered in `tracked`; None where nothing does."""
     changed: dict[str, object] = {}
-    for name in ("facts", "stat", "status", "rollup", "maps"):
+    for name in ("facts", "stat", "status", "rollup", "maps", "pages"):
         section = getattr(new, name)
         if section is not None and section != getattr(tracked, name):
             setattr(tracked, name, section)

@@ -31,9 +31,9 @@ PRESENT, SWAPPED, ZERO_PAGE, HUGE, SOFT_DIRTY = 1 << 3, 1 << 4, 1 << 5, 1 << 6, 
 """PAGE_IS_PRESENT, _SWAPPED, _PFNZERO, _HUGE (PMD-mapped or hugetlb), _SOFT_DIRTY."""
 
 ARGUMENT_WORDS = 12
-SIZE, START, END, WALK_END, VECTOR, VECTOR_LENGTH = 0, 2, 3, 4, 5, 6
-INVERTED, ALL_OF, SHOWN = 8, 9, 11
-"""Places of the words in struct pm_scan_arg; flags, max_pages and anyof stay 0."""
+SIZE, START, END, VECTOR, VECTOR_LENGTH, MOST_PAGES = 0, 2, 3, 5, 6, 7
+INVERTED, ALL_OF, ANY_OF, SHOWN = 8, 9, 10, 11
+"""Places of the words in struct pm_scan_arg; flags and walk_end stay 0."""
 
 REGION_WORDS = 3
 """struct page_region: start, end, categories."""
@@ -41,9 +41,14 @@ REGION_WORDS = 3
 REGIONS = 8192
 """Ranges that one call hands out, 192 KiB: 16 slots of 2 MiB with every other page populated."""
 
+PAGES_A_CALL = 1 << 21
+"""Pages that one call may find, 8 GiB of 4 KiB pages: the walk holds mmap_lock for 25 ms at 3 ms a GiB."""
+
 ENTRY_BYTES = 8
-ENTRY_PRESENT = np.uint64(1 << 63)
-"""An entry of the file itself, one a page, and its bit for a page that is present."""
+ENTRY_PRESENT, ENTRY_SWAPPED, ENTRY_EXCLUSIVE = np.uint64(1 << 63), np.uint64(1 << 62), np.uint64(1 << 56)
+ENTRY_FRAME = np.uint64((1 << 55) - 1)
+"""An entry of the file itself, one a page: its bits for a page that is present, in swap, mapped by nobody else (4.2),
+and its page frame number, which reads as 0 without CAP_SYS_ADMIN."""
 
 NO_SCAN = frozenset((errno.ENOTTY, errno.EINVAL))
 """How a kernel without the call, or without one of the categories asked for, answers."""
@@ -78,6 +83,7 @@ class PagemapScanner:
     def __init__(self, fs: KernelFs, pid: int | Literal["self"]) -> None:
         self._path = fs.mark(fs.proc_path(f"{pid}/pagemap"))
         self._vector = np.zeros((REGIONS, REGION_WORDS), np.uint64)
+        self._page_bytes = os.sysconf("SC_PAGE_SIZE")
         try:
             self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
@@ -91,34 +97,37 @@ class PagemapScanner:
     ) -> None:
         os.close(self._descriptor)
 
-    def regions(self, start: int, end: int, *, all_of: int, none_of: int = 0, shown: int = 0) -> Iterator[Regions]:
-        """Regions of [start, end) whose pages are in every category of all_of and in none of none_of.
+    def regions(
+        self, start: int, end: int, *, all_of: int = 0, any_of: int = 0, none_of: int = 0, shown: int = 0
+    ) -> Iterator[Regions]:
+        """Regions of [start, end) whose pages are in every category of all_of, in one of any_of, in none of none_of.
 
         A region ends where a category in `shown` changes, and may end where one answer of the kernel does. The
-        kernel's walk_end is not to be trusted alone: it fills its answer 512 regions at a time and, when the walk
-        then runs to its end, leaves the place of the last refill there (fs/proc/task_mmu.c do_pagemap_scan, seen on
-        6.18). An answer that is not full is the last one.
+        kernel's walk_end is not used: it fills its answer 512 regions at a time and, when the walk then runs to its
+        end, leaves the place of the last refill there (fs/proc/task_mmu.c do_pagemap_scan, seen on 6.18). An answer
+        that is full, or holds PAGES_A_CALL pages, goes on behind its last region; any other is the last one.
         """
         argument = np.zeros(ARGUMENT_WORDS, np.uint64)
         argument[[SIZE, END, VECTOR, VECTOR_LENGTH]] = argument.nbytes, end, self._vector.ctypes.data, REGIONS
-        argument[[INVERTED, ALL_OF, SHOWN]] = none_of, all_of | none_of, shown | all_of
+        argument[[INVERTED, ALL_OF, ANY_OF, SHOWN]] = none_of, all_of | none_of, any_of, shown | all_of | any_of
+        argument[MOST_PAGES] = PAGES_A_CALL
         while start < end:
             argument[START] = start
-            argument[WALK_END] = 0
             found = self._scan(argument)
-            if found:
-                regions = self._vector[:found].copy()
-                yield Regions(regions[:, 0], regions[:, 1], regions[:, 2])
-            if found < REGIONS:
+            if not found:
                 return
-            start = max(int(argument[WALK_END]), int(regions[-1, 1]))
+            regions = self._vector[:found].copy()
+            yield Regions(regions[:, 0], regions[:, 1], regions[:, 2])
+            pages = int((regions[:, 1] - regions[:, 0]).sum()) // self._page_bytes
+            if found < REGIONS and pages < PAGES_A_CALL:
+                return
+            start = int(regions[-1, 1])
 
     def entries(self, start: int, end: int) -> Uint64s:
         """The 64-bit entries of the pages of [start, end), as read: what every kernel has. Raises GoneError."""
-        page_bytes = os.sysconf("SC_PAGE_SIZE")
-        wanted = (end - start) // page_bytes * ENTRY_BYTES
+        wanted = (end - start) // self._page_bytes * ENTRY_BYTES
         try:
-            data = os.pread(self._descriptor, wanted, start // page_bytes * ENTRY_BYTES)
+            data = os.pread(self._descriptor, wanted, start // self._page_bytes * ENTRY_BYTES)
         except OSError as error:
             raise process_error(error, self._path) from error
         if len(data) < wanted:
@@ -160,8 +169,10 @@ def _is_anonymous(tail: bytes, number: int) -> bool:
     return not head.shared and head.inode == 0 and (not head.name or head.name.startswith(("[heap", "[anon:")))
 
 
-def spread_over_slots(regions: Regions, slot_bytes: int) -> tuple[Uint64s, Uint64s]:
-    """(slot number, bytes of it) for each part of a region that lies in one slot; a slot may come up many times."""
+def spread_over_slots(regions: Regions, slot_bytes: int) -> tuple[Uint64s, Uint64s, npt.NDArray[np.int64]]:
+    """(slot number, bytes of it, place of the region) for each part of a region that lies in one slot.
+
+    A slot may come up many times."""
     slot = np.uint64(slot_bytes)
     first = regions.start // slot
     parts = ((regions.end - np.uint64(1)) // slot - first + np.uint64(1)).astype(np.int64)
@@ -170,4 +181,4 @@ def spread_over_slots(regions: Regions, slot_bytes: int) -> tuple[Uint64s, Uint6
     number = first[owner] + within.astype(np.uint64)
     begin = np.maximum(regions.start[owner], number * slot)
     end = np.minimum(regions.end[owner], (number + np.uint64(1)) * slot)
-    return number, end - begin
+    return number, end - begin, owner

@@ -158,11 +158,61 @@ class ProcessProbes(Struct, frozen=True, omit_defaults=True):
     problems: dict[str, str] = field(default_factory=dict)
 
 
+class SlotGroup(Struct, frozen=True, array_like=True):
+    """`slots` huge page slots that hold as many pages each: present, of these mapped by another process as well, and
+    swapped; the rest of a slot was never populated, or is the zero page."""
+
+    present: int
+    shared: int
+    swapped: int
+    slots: int
+
+
+class VmaPages(Struct, frozen=True):
+    """What is populated in one private anonymous VMA with huge page slots, or in `count` of them (start None).
+
+    kind, advice: as in `Mapping`. size: virtual bytes. present_bytes holds huge_bytes (mapped by PMD) and
+    outside_bytes (present outside of whole slots); the zero page is in none of them. groups: slots that hold
+    something and that no huge page maps, each slot in one group; empty_slots: those that hold nothing.
+    """
+
+    start: int | None
+    count: int
+    size: int
+    kind: str
+    advice: str | None
+    present_bytes: int
+    huge_bytes: int
+    swapped_bytes: int
+    outside_bytes: int
+    empty_slots: int
+    groups: list[SlotGroup]
+
+
+class PageScan(Struct, frozen=True, omit_defaults=True):
+    """Which pages of a process's private anonymous memory are populated, slot by slot.
+
+    method: pagemap-scan (6.7) | pagemap (before; huge_bytes is then what smaps says, and full slots are taken for
+    the huge ones). unscanned_bytes: resident in VMAs with slots that were not looked at, because the time was over or
+    because the profile does not keep their addresses; 0 is complete. A slot is an aligned range of pmd_bytes wholly
+    inside one VMA.
+    """
+
+    pmd_bytes: int
+    base_page_bytes: int
+    method: str
+    vmas: list[VmaPages]
+    unscanned_bytes: int
+    wall_s: float
+    cpu_s: float
+
+
 class ProcessRecord(Struct, frozen=True, omit_defaults=True):
     """The sections of one process that were read anew and differ. Identity is (pid, start_ticks).
 
     rollup: smaps_rollup fields, bytes. problems: file name -> reason of KernelTextError ("denied", "hung", ...).
-    probes: only where they were asked for.
+    probes: only where they were asked for. pages: of processes with much anonymous memory, when it first is seen and
+    when it changed much (0.2.0).
     """
 
     pid: int
@@ -174,6 +224,7 @@ class ProcessRecord(Struct, frozen=True, omit_defaults=True):
     maps: list[Mapping] | None = None
     problems: dict[str, str] | None = None
     probes: ProcessProbes | None = None
+    pages: PageScan | None = None
 
 
 class Skipped(Struct, frozen=True):

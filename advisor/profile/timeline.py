@@ -17,6 +17,7 @@ from advisor.profile.model import (
     Header,
     HostState,
     Mapping,
+    PageScan,
     ProcessFacts,
     ProcessProbes,
     ProcessRecord,
@@ -60,6 +61,7 @@ class ProcessState:
     maps_t_s: float | None = None
     smaps_fields: Sequence[str] = ()
     probes: ProcessProbes | None = None
+    pages: PageScan | None = None
     first_anon_huge: tuple[float, int] | None = None
 
     @property
@@ -99,6 +101,8 @@ class ProcessState:
             self.status, self.status_t_s = record.status, t_s
         if record.probes is not None:
             self.probes = record.probes
+        if record.pages is not None:
+            self.pages = record.pages
         if record.maps is not None or record.rollup is not None:
             self._add_walk(record, t_s, smaps_fields)
 

@@ -86,6 +86,6 @@ class PageReader:
 
 def _bytes_of_slots(regions: Regions, start: int, count: int, slot_bytes: int) -> Int64s:
     """What the regions cover of each of `count` slots from `start` on."""
-    numbers, sizes = spread_over_slots(regions, slot_bytes)
+    numbers, sizes, _ = spread_over_slots(regions, slot_bytes)
     places = (numbers - np.uint64(start // slot_bytes)).astype(np.int64)
     return np.bincount(places, sizes.astype(np.float64), count).astype(np.int64)

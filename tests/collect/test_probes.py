@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from advisor.collect import probes as probes_module
+from advisor.collect.page_slots import IN_RAM, IS_HUGE, NUMBER, Shape, SlotTally
 from advisor.collect.probe_clear import LONGEST_CLEAR_S, TooCostlyError, huge_bytes, refuse_if_costly
-from advisor.collect.probe_density import BINS, FULL, _Tally
+from advisor.collect.probe_density import BINS, FULL, _density
 from advisor.collect.probes import PROBES, Prober, UnknownProbeError, check_names
 from advisor.procfs.fs import KernelFs
+from advisor.procfs.pagemap_scan import Vma
 from advisor.profile.model import DENSITY_EDGES, Cost, HostState, Sample
 from tests.fake_proc import FakeProc
 
@@ -78,11 +80,15 @@ def test_a_probe_that_hangs_is_told_and_the_next_one_runs(monkeypatch: pytest.Mo
 
 
 def test_slots_are_counted_by_their_populated_share() -> None:
-    tally = _Tally(PMD)
-    populated = np.array([0, 4096, PMD // 128, PMD // 128 + 4096, PMD // 2, PMD - 4096, PMD, PMD])
-    tally.add(populated, np.array([False] * 7 + [True]))
-    assert tally.slots == [2, 1, 0, 0, 0, 0, 1, 1, 1]
-    assert tally.bytes[FULL] == PMD
-    assert sum(tally.bytes) == int(populated[:7].sum())
-    assert (tally.huge_slots, tally.empty_slots) == (1, 1)
-    assert len(tally.slots) == BINS == len(DENSITY_EDGES) + 2
+    shape = Shape(PMD, 4096)
+    pages = [1, 4, 5, 256, 511, 512, 512]
+    one = SlotTally(Vma(0, 8 * PMD), shape)
+    slots = np.zeros((5, len(pages)), np.int64)
+    slots[NUMBER], slots[IN_RAM], slots[IS_HUGE, -1] = range(len(pages)), pages, 1
+    one.add(slots)
+    density = _density([one], shape, complete=True)
+    assert density.slots == [2, 1, 0, 0, 0, 0, 1, 1, 1]
+    assert density.slot_bytes[FULL] == PMD
+    assert sum(density.slot_bytes) == sum(pages[:-1]) * 4096
+    assert (density.huge_slots, density.empty_slots, density.outside_bytes) == (1, 1, 0)
+    assert len(density.slots) == BINS == len(DENSITY_EDGES) + 2

@@ -64,10 +64,13 @@ def test_any_bytes_give_mappings_or_a_typed_error(text: bytes) -> None:
 
 
 def test_a_region_is_divided_at_slot_boundaries() -> None:
-    numbers, sizes = spread_over_slots(regions((SLOT - PAGE, 3 * SLOT + PAGE), (5 * SLOT, 5 * SLOT + PAGE)), SLOT)
+    numbers, sizes, owners = spread_over_slots(
+        regions((SLOT - PAGE, 3 * SLOT + PAGE), (5 * SLOT, 5 * SLOT + PAGE)), SLOT
+    )
     assert numbers.tolist() == [0, 1, 2, 3, 5]
     assert sizes.tolist() == [PAGE, SLOT, SLOT, PAGE, PAGE]
-    assert [len(part) for part in spread_over_slots(regions(), SLOT)] == [0, 0]
+    assert owners.tolist() == [0, 0, 0, 0, 1]
+    assert [len(part) for part in spread_over_slots(regions(), SLOT)] == [0, 0, 0]
 
 
 page_ranges = st.lists(st.tuples(st.integers(0, 4000), st.integers(1, 1500)), max_size=20)
@@ -81,7 +84,7 @@ def test_parts_hold_exactly_the_pages_of_their_regions(ranges: list[tuple[int, i
     for start, end in listed:
         for page in range(start, end, PAGE):
             counted[page // SLOT] = counted.get(page // SLOT, 0) + PAGE
-    numbers, sizes = spread_over_slots(regions(*listed), SLOT)
+    numbers, sizes, _ = spread_over_slots(regions(*listed), SLOT)
     found: dict[int, int] = {}
     for number, size in zip(numbers.tolist(), sizes.tolist(), strict=True):
         assert 0 < size <= SLOT

@@ -1,0 +1,40 @@
+"""Which processes' pages are to be scanned at a tick, and where the scans go: what the sampler keeps of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from advisor.collect.guard import Outcome
+from advisor.collect.page_scan import PagePlan, choose_plans, differs, plan_pages
+from advisor.collect.tracking import Sections, Tracked
+from advisor.profile.model import PageScan
+
+PAGEMAP = "pagemap"
+"""The file, as problems of a process name it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageWatch:
+    """One tick's view of the sampler's processes and of what was read of them."""
+
+    tracked: dict[int, Tracked]
+    sections: dict[int, Sections]
+
+    def due(self, smaps_fields: Sequence[str], available_s: float) -> list[PagePlan]:
+        """Scans to be made now: of newcomers, of those whose memory changed much, and of those put off before."""
+        for pid, read in self.sections.items():
+            if read.maps is not None and (tracked := self.tracked.get(pid)):
+                plan = plan_pages(pid, read.maps, smaps_fields)
+                tracked.page_plan = plan if plan and differs(plan.anon_bytes, tracked.scanned_bytes) else None
+        return choose_plans([one.page_plan for one in self.tracked.values() if one.page_plan], available_s)
+
+    def take(self, outcome: Outcome[PagePlan, PageScan]) -> None:
+        """Put a scan, or why there is none, among the sections of its process."""
+        tracked = self.tracked[outcome.item.pid]
+        tracked.page_plan, tracked.scanned_bytes = None, outcome.item.anon_bytes
+        sections = self.sections.setdefault(tracked.pid, Sections(problems=dict(tracked.problems)))
+        sections.pages = outcome.result
+        sections.problems.pop(PAGEMAP, None)
+        if outcome.error is not None:
+            sections.problems[PAGEMAP] = outcome.error.reason
