@@ -94,6 +94,10 @@ def test_secrets_stay_out_unless_asked_for(tree: list[str]) -> None:
         (["record", "-o", "/nonexistent/x.jsonl"], 1, "/nonexistent/x.jsonl: No such file"),
         (["report", "--duration", "-1"], 2, "--duration"),
         (["explain", "no-such-rule"], 2, "nothing is called 'no-such-rule'"),
+        (["report", "--want", "99999999=2M"], 3, "process 99999999 is gone"),
+        (["report", "--want", "1=huge"], 2, "'huge' is no policy: leave, thp, thp-off, pool, or"),
+        (["report", "--want", "2M"], 2, "'2M' is not PID=POLICY"),
+        (["report", "--want", "1=0M"], 2, "'0M' is no policy"),
         (["bogus"], 2, "No such command"),
     ],
 )

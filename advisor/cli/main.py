@@ -13,6 +13,7 @@ from advisor import __version__
 from advisor.cli.errors import CommandError, ExitCode
 from advisor.cli.left_over import RestoringGroup
 from advisor.cli.size import size_bytes
+from advisor.cli.wish import Wanted
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -45,6 +46,13 @@ DURATION = click.option(
     metavar="S",
     help="Seconds to watch the host; rates need more than 0.",
 )
+WANT = click.option(
+    "--want",
+    "wanted",
+    type=Wanted(),
+    multiple=True,
+    help="What it takes to give this process thp, thp-off, 2M, 1G or leave, unless a rule forbids it (repeatable).",
+)
 NO_REDACT = click.option("--no-redact", is_flag=True, help="Keep command lines as they are, secrets included.")
 
 
@@ -62,12 +70,14 @@ NO_REDACT = click.option("--no-redact", is_flag=True, help="Keep command lines a
     metavar="LIST",
     help="With --pid, of referenced,density,soft-dirty: says its cost, then disturbs the process to know more.",
 )
+@WANT
 @NO_REDACT
 @click.pass_obj
 def report(
     roots: tuple[str, str],
     profile: Path | None,
     pids: tuple[int, ...],
+    wanted: tuple[tuple[int, str, int | None], ...],
     duration: float,
     interval: float | None,
     format_name: str | None,
@@ -78,8 +88,8 @@ def report(
     """Watch this host for a moment, or take a saved PROFILE, and say what should change and why."""
     from advisor.cli import report as command
 
-    wanted = command.probes_of(probes, pids, profile) if probes is not None else ()
-    request = command.Request(roots, pids, duration, interval, format_name or "text", not no_redact, wanted)
+    asked = command.probes_of(probes, pids, profile) if probes is not None else ()
+    request = command.Request(roots, pids, duration, interval, format_name or "text", not no_redact, asked, wanted)
     command.run(request, profile, output, width=_text_width(to_terminal=output is None and sys.stdout.isatty()))
 
 
@@ -95,9 +105,15 @@ def report(
 )
 @DURATION
 @INTERVAL
+@WANT
 @click.pass_obj
 def plan(
-    roots: tuple[str, str], profile: Path | None, folder: Path | None, duration: float, interval: float | None
+    roots: tuple[str, str],
+    profile: Path | None,
+    folder: Path | None,
+    duration: float,
+    interval: float | None,
+    wanted: tuple[tuple[int, str, int | None], ...],
 ) -> None:
     """Print what to change on this host (or that of a saved PROFILE), in order, with the texts and how to undo them.
 
@@ -106,7 +122,7 @@ def plan(
     """
     from advisor.cli import plan as command
 
-    command.run(roots, profile, folder, duration, interval)
+    command.run(roots, profile, folder, duration, interval, wanted)
 
 
 @cli.command()

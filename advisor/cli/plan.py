@@ -19,9 +19,10 @@ def run(
     folder: Path | None,
     duration_s: float,
     interval_s: float | None,
+    wanted: tuple[tuple[int, str, int | None], ...] = (),
 ) -> None:
     """Print the plan, or write its folder. Raises CommandError with a documented exit code."""
-    report = make(Request(roots, (), duration_s, interval_s, "text", True), profile_path)
+    report = make(Request(roots, (), duration_s, interval_s, "text", True, wanted=wanted), profile_path)
     if folder is None:
         click.echo(render_plan(report), nl=False)
         return

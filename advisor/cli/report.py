@@ -22,12 +22,16 @@ from advisor.predictor import ModelError, Predictor, load_predictor
 from advisor.procfs.fs import KernelFs
 from advisor.profile.codec import ProfileError, load_profile
 from advisor.profile.model import Profile
+from advisor.recommendation import Wish
 from advisor.report.document import Report, SourceKind
+from advisor.rules import Policy
 
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked. roots: (procfs, sysfs). format_name: text | json | markdown. probes: of the named processes."""
+    """What was asked. roots: (procfs, sysfs). format_name: text | json | markdown. probes: of the named processes.
+    wanted: pid, policy, page bytes.
+    """
 
     roots: tuple[str, str]
     pids: tuple[int, ...]
@@ -36,6 +40,11 @@ class Request:
     format_name: str
     redact: bool
     probes: tuple[str, ...] = ()
+    wanted: tuple[tuple[int, str, int | None], ...] = ()
+
+    @property
+    def wishes(self) -> dict[int, Wish]:
+        return {pid: Wish(Policy(policy), page_bytes) for pid, policy, page_bytes in self.wanted}
 
 
 def run(request: Request, profile_path: Path | None, output: Path | None, *, width: int) -> None:
@@ -52,7 +61,7 @@ def make(request: Request, profile_path: Path | None) -> Report:
             profile = observe_host(request, lambda: loading.append(beside.submit(model_for_advice)))
         else:
             profile = load(profile_path)
-        check_targets(profile, request.pids)
+        check_targets(profile, (*request.pids, *request.wishes))
         predictor, why_none = loading[0].result() if loading else model_for_advice()
     kind: SourceKind | None = "profile" if profile_path else None
     return advise(
@@ -61,6 +70,7 @@ def make(request: Request, profile_path: Path | None) -> Report:
         kind=kind,
         predictor=predictor,
         without_model=why_none,
+        wishes=request.wishes,
     )
 
 

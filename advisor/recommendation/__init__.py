@@ -21,6 +21,7 @@ from advisor.recommendation.model import (
     ThpPlan,
 )
 from advisor.recommendation.plan import make_plan
+from advisor.recommendation.wishes import Wish
 
 __all__ = [
     "Alternative",
@@ -33,6 +34,7 @@ __all__ = [
     "Reason",
     "Recommendation",
     "ThpPlan",
+    "Wish",
     "decide",
     "decisions",
     "make_plan",

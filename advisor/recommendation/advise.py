@@ -13,23 +13,27 @@ from advisor.recommendation.gains import Expectation, Predicted, Row, Target, ex
 from advisor.recommendation.model import Plan, ProcessAdvice, Recommendation
 from advisor.recommendation.plan import EMPTY_PLAN, make_plan
 from advisor.recommendation.pool_plan import new_demands, shared_object, without_room
+from advisor.recommendation.wishes import Wish, for_rows
 from advisor.rules import Finding, Policy, evaluate
 
 NO_ROOM = "the host has no room for this pool beside those with more at stake"
 """Why a pool that suits a process is not advised after all."""
 
 
-def recommend(frame: pl.DataFrame, predicted: Predicted | None = None) -> tuple[list[ProcessAdvice], Plan]:
+def recommend(
+    frame: pl.DataFrame, predicted: Predicted | None = None, wishes: Mapping[int, Wish] | None = None
+) -> tuple[list[ProcessAdvice], Plan]:
     """Advice for every row, in the order of the rows, and the plan for the host they all belong to.
 
     frame: the feature table of one host. predicted: what a model says of it; None decides by rules alone. Nothing
-    unknown is an error: it lowers confidence and is named.
+    unknown is an error: it lowers confidence and is named. wishes: by pid, what somebody wants for a process.
     """
     findings = evaluate(frame)
     rows, found = frame.to_dicts(), list(findings)
+    asked = for_rows(rows, wishes or {})
     if not rows:
         return [], EMPTY_PLAN
-    advice = _within_room(rows, found, _advise_all(rows, found, predicted), predicted)
+    advice = _within_room(rows, found, _advise_all(rows, found, predicted, wishes=asked), predicted, asked)
     plan = make_plan(rows, advice, findings.host())
     made = make_artefacts(rows, advice, plan)
     return [_with_artefacts(one, made) for one in advice], replace(plan, artefacts=list(made.by_id.values()))
@@ -59,22 +63,25 @@ def _advise_all(
     predicted: Predicted | None,
     unavailable: Mapping[Policy, str] | None = None,
     can_use: Sequence[frozenset[Target]] | None = None,
+    wishes: Sequence[Wish | None] | None = None,
 ) -> list[ProcessAdvice]:
+    asked = wishes if wishes is not None else [None] * len(rows)
     expected: Sequence[Expectation | None] = [None] * len(rows)
     if predicted is not None:
         pools = can_use if can_use is not None else [frozenset[Target]()] * len(rows)
         may = [permitted(one, unavailable, usable) for one, usable in zip(found, pools, strict=True)]
         expected = expectations(predicted, rows, may)
-    return [_advise(*each, unavailable) for each in zip(rows, found, expected, strict=True)]
+    return [_advise(*each, unavailable) for each in zip(rows, found, expected, asked, strict=True)]
 
 
 def _advise(
     row: Row,
     found: Sequence[Finding],
     expectation: Expectation | None,
+    wish: Wish | None,
     unavailable: Mapping[Policy, str] | None,
 ) -> ProcessAdvice:
-    recommendation = decide(row, found, unavailable, expectation)
+    recommendation = decide(row, found, unavailable, expectation, wish)
     return ProcessAdvice(
         pid=row["pid"],
         start_ticks=row["start_ticks"],
@@ -88,6 +95,7 @@ def _within_room(
     found: Sequence[Sequence[Finding]],
     advice: Sequence[ProcessAdvice],
     predicted: Predicted | None,
+    wishes: Sequence[Wish | None],
 ) -> list[ProcessAdvice]:
     """The same advice, decided anew without pools where the host has no room for the pool that was asked for.
 
@@ -97,7 +105,7 @@ def _within_room(
     if not refused:
         return list(advice)
     objects = {shared_object(row) for row in rows if row["pid"] in refused and row["sharing_leader"]}
-    without = _advise_all(rows, found, predicted, {Policy.HUGETLB: NO_ROOM})
+    without = _advise_all(rows, found, predicted, {Policy.HUGETLB: NO_ROOM}, wishes=wishes)
     return [
         instead
         if row["pid"] in refused or (row["sharing_leader"] is False and shared_object(row) in objects)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from advisor.recommendation.gains import (
+    NAMES,
     Choice,
     Expectation,
     Proposal,
@@ -20,6 +21,7 @@ from advisor.recommendation.gains import (
 )
 from advisor.recommendation.model import Alternative, Gain, Reason, Recommendation
 from advisor.recommendation.sizing import SHMEM_RULE, base_bytes, bloat_bytes, page_bytes, pool_pages
+from advisor.recommendation.wishes import ASKED_FOR, Wish
 from advisor.rules import Confidence, Finding, PageSize, Policy, Scope, Severity, Status
 
 GAIN_MODEL = "gain-model"
@@ -109,28 +111,33 @@ def decide(
     findings: Sequence[Finding],
     unavailable: Mapping[Policy, str] | None = None,
     expectation: Expectation | None = None,
+    wish: Wish | None = None,
 ) -> Recommendation:
     """The recommendation for one process from the findings of its row, both scopes, and the model's expectation.
 
-    unavailable: policies that the host as a whole has no room for, and why; they count as forbidden.
+    unavailable: policies that the host as a whole has no room for, and why; they count as forbidden. wish: what
+    somebody wants for this process; it is granted unless it is forbidden.
     Proposals of matched rules are ordered by severity, then confidence; forbidden ones stay as alternatives.
     Without any, the answer is leave: surely if a rule forbade the rest, with low confidence if rules could
     not tell. Where model and rules meet is said in `gains`.
     """
     said = _Said.of(findings, unavailable)
     winner, proposal = said.winner, said.proposal
-    choice = meet(proposal, expectation, row)
+    choice, asked = _granted(wish, meet(proposal, expectation, row), said.barred_by, row)
     policy = choice.policy
+    by_wish = choice.by == "user"
     unsure = [finding for finding in findings if finding.status is Status.CANNOT_TELL]
     doubts = [finding for finding in unsure if _is_doubt(finding, policy, winner)]
     page = page_bytes(policy, choice.page, row)
     sized = pool_pages(row, page) if policy is Policy.HUGETLB else None
     gain = gain_from_now(expectation, target_of(policy, choice.page), row)
     by_model = choice.by == "model"
-    about_shmem = not by_model and winner is not None and winner.rule.id == SHMEM_RULE
+    about_shmem = choice.by in ("rules", "both") and winner is not None and winner.rule.id == SHMEM_RULE
     confidence = _confidence_of_model(gain) if by_model else _confidence(winner, doubts, said.barred_by)
+    confidence = Confidence.HIGH if by_wish else confidence
     heard = _said_by_model(choice, expectation, gain, proposal, row)
     reasons = _reasons(winner, said.matched, doubts)
+    reasons = heard + reasons if by_model else reasons[:1] + heard + reasons[1:]
     return Recommendation(
         policy=policy.value,
         page_bytes=page,
@@ -141,10 +148,36 @@ def decide(
         decided_by=choice.by,
         override_reason=choice.why,
         bloat_bytes=None if about_shmem else bloat_bytes(policy, row, sized),
-        reasons=heard + reasons if by_model else reasons[:1] + heard + reasons[1:],
+        reasons=asked + reasons if by_wish else reasons[:1] + asked + reasons[1:],
         alternatives=_alternatives(winner, choice, page, said, row, expectation),
         artefacts=[],
     )
+
+
+def _granted(
+    wish: Wish | None, choice: Choice, barred_by: Mapping[Policy, Barrier], row: Row
+) -> tuple[Choice, list[Reason]]:
+    """The choice with the wish granted where nothing forbids it, and what is to be said of the wish."""
+    if wish is None:
+        return choice, []
+    try:
+        page = wish.page(row)
+        refused = barred_by[wish.policy].why if wish.policy in barred_by else None
+    except LookupError as error:
+        page, refused = None, str(error)
+    if refused is not None:
+        message = f"Not advised, although {wish.in_words()} was asked for: {refused}."
+        return choice, [Reason(ASKED_FOR, Status.MATCHED.value, Severity.MEDIUM.name.lower(), message, None, {}, [])]
+    unasked = f"unasked, the advice is {_in_words(choice.policy, choice.page)}"
+    same = (choice.policy, choice.page) == (wish.policy, page)
+    message = f"Asked for: {wish.in_words()}; " + ("it is the advice as well." if same else f"{unasked}.")
+    reason = Reason(ASKED_FOR, Status.MATCHED.value, Severity.INFO.name.lower(), message, None, {}, [])
+    return Choice(wish.policy, page, "user", None if same else unasked), [reason]
+
+
+def _in_words(policy: Policy, page: PageSize | None) -> str:
+    target = target_of(policy, page)
+    return policy.value if target is None else NAMES[target]
 
 
 def at_stake_bytes(row: Row, recommendation: Recommendation) -> int:
@@ -293,10 +326,15 @@ def _alternatives(
         if (proposed, size) == (choice.policy, page) or (proposed, size) in found:
             continue
         gain = gain_from_now(expectation, target_of(proposed, finding.rule.page), row)
-        overruled = choice.why if choice.by == "model" and proposed not in said.barred_by else None
+        overruled = _overruled(choice) if proposed not in said.barred_by else None
         why_not = overruled or _why_not(finding, winner, said.barred_by)
         found[proposed, size] = Alternative(proposed.value, size, gain, why_not)
     return list(found.values())
+
+
+def _overruled(choice: Choice) -> str | None:
+    """Why a choice went over the rules' heads; None where it did not."""
+    return {"model": choice.why, "user": "another policy was asked for"}.get(choice.by)
 
 
 def _why_not(finding: Finding, winner: Finding | None, barred_by: Mapping[Policy, Barrier]) -> str:

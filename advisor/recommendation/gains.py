@@ -78,11 +78,12 @@ class Proposal(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """Where model and rules met. by: rules | model | both. why: where they differ and who gave way; else None."""
+    """Where model and rules met. by: rules | model | both, or user, who asked for it. why: where they differ and who
+    gave way; else None."""
 
     policy: Policy
     page: PageSize | None
-    by: Literal["rules", "model", "both"]
+    by: Literal["rules", "model", "both", "user"]
     why: str | None
 
 

@@ -10,7 +10,7 @@ from msgspec import Struct
 PolicyName = Literal["leave", "thp", "thp-off", "hugetlb"]
 Level = Literal["high", "medium", "low"]
 Severity = Literal["high", "medium", "low", "info"]
-DecidedBy = Literal["rules", "model", "both"]
+DecidedBy = Literal["rules", "model", "both", "user"]
 RuleStatus = Literal["matched", "cannot-tell"]
 Evidence = int | float | str | bool | None
 
