@@ -21,6 +21,7 @@ from advisor.procfs.hugetlb import NODES_FOLDER, POOLS_FOLDER, list_nodes, read_
 from advisor.procfs.meminfo import parse_meminfo, parse_node_meminfo
 from advisor.procfs.pressure import parse_pressure
 from advisor.procfs.process import parse_stat
+from advisor.procfs.systemd import parse_systemd_version
 from advisor.procfs.text import parse_uptime, parse_word
 from advisor.procfs.thp import THP_FOLDER, read_thp
 from advisor.procfs.virtualization import detect_virtualization
@@ -61,6 +62,7 @@ def read_host_facts(fs: KernelFs) -> HostFacts:
         tlb=tlb_levels(cpu) if cpu else [],
         virtualization=detect_virtualization(fs, cpu),
         nodes=_attempt({}, NODES_FOLDER, lambda: list_nodes(fs)),
+        systemd_version=_attempt({}, "1/maps", lambda: fs.parse_process(1, "maps", parse_systemd_version)),
     )
 
 

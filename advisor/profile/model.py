@@ -237,7 +237,7 @@ class Skipped(Struct, frozen=True):
 
 
 class HostFacts(Struct, frozen=True, omit_defaults=True):
-    """What does not change while the profile is made."""
+    """What does not change while the profile is made. systemd_version: None where init is another, or unknown."""
 
     hostname: str | None = None
     kernel: str | None = None
@@ -249,6 +249,7 @@ class HostFacts(Struct, frozen=True, omit_defaults=True):
     tlb: list[TlbLevel] = field(default_factory=list)
     virtualization: str | None = None
     nodes: list[int] | None = None
+    systemd_version: int | None = None
 
 
 class HostState(Struct, frozen=True, omit_defaults=True):

@@ -13,11 +13,9 @@ from advisor.recommendation.gains import Expectation, Predicted, Row, Target, ex
 from advisor.recommendation.model import Plan, ProcessAdvice, Recommendation
 from advisor.recommendation.plan import EMPTY_PLAN, make_plan
 from advisor.recommendation.pool_plan import new_demands, shared_object, without_room
+from advisor.recommendation.tenants import NO_ROOM
 from advisor.recommendation.wishes import Wish, for_rows
 from advisor.rules import Finding, Policy, evaluate
-
-NO_ROOM = "the host has no room for this pool beside those with more at stake"
-"""Why a pool that suits a process is not advised after all."""
 
 
 def recommend(
@@ -36,7 +34,9 @@ def recommend(
     advice = _within_room(rows, found, _advise_all(rows, found, predicted, wishes=asked), predicted, asked)
     plan = make_plan(rows, advice, findings.host())
     made = make_artefacts(rows, advice, plan)
-    return [_with_artefacts(one, made) for one in advice], replace(plan, artefacts=list(made.by_id.values()))
+    who = [replace(one, artefacts=_texts_for(one.pids, made)) for one in plan.tenants]
+    texts = list(made.by_id.values())
+    return [_with_artefacts(one, made) for one in advice], replace(plan, artefacts=texts, tenants=who)
 
 
 def decisions(
@@ -55,6 +55,12 @@ def decisions(
 def _with_artefacts(one: ProcessAdvice, made: Artefacts) -> ProcessAdvice:
     ids = made.by_pid.get(one.pid, [])
     return replace(one, recommendation=replace(one.recommendation, artefacts=ids))
+
+
+def _texts_for(pids: Sequence[int], made: Artefacts) -> tuple[str, ...]:
+    """Ids of the texts that serve any of these processes, each once, in the order in which to apply them."""
+    wanted = {name for pid in pids for name in made.by_pid.get(pid, [])}
+    return tuple(name for name in made.by_id if name in wanted)
 
 
 def _advise_all(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from msgspec import Struct, field
@@ -11,16 +12,11 @@ from advisor import artefacts as texts
 from advisor.artefacts import Artefact
 from advisor.recommendation.model import Plan, PoolPlan, ProcessAdvice, Recommendation, ThpPlan
 from advisor.recommendation.sizing import concerns_shmem
+from advisor.recommendation.tenants import SWITCHED_OFF_BY, Means, service_of
 from advisor.rules import Policy
 
 Row = Mapping[str, Any]
 """One row of the feature frame, by column name."""
-
-SERVICE_SUFFIX = ".service"
-"""Ending of a cgroup that systemd made for a service."""
-
-USER_SLICE = "/user.slice/"
-"""Services below it belong to a user's own systemd, whose drop-ins lie elsewhere."""
 
 GLIBC = "glibc"
 """The allocator whose page size an environment variable sets."""
@@ -46,24 +42,29 @@ class Artefacts(Struct):
 
 
 def make_artefacts(rows: Sequence[Row], advice: Sequence[ProcessAdvice], plan: Plan) -> Artefacts:
-    """Texts for everything that the plan changes: pools, then the host's switches, then single processes."""
+    """Texts for everything that the plan changes: pools, then processes that must be kept from THP, then the host's
+    switches, which may give it to all, then the other processes."""
     made = Artefacts()
+    kept_off = {pid: one.gets_by for one in plan.tenants if one.gets_by in SWITCHED_OFF_BY for pid in one.pids}
     _add_pools(made, plan.pools, advice)
+    for row in rows:
+        if row["pid"] in kept_off:
+            _add_for_process(made, row, partial(_thp_off, means=kept_off[row["pid"]]))
     _add_switches(made, rows[0], plan.thp, advice)
     for row, one in zip(rows, advice, strict=True):
-        artefact = _for_process(row, one.recommendation)
-        if artefact is not None:
-            made.add(artefact, [one.pid])
+        if row["pid"] not in kept_off:
+            _add_for_process(made, row, partial(_for_process, recommendation=one.recommendation))
     return made
 
 
-def service_of(row: Row) -> str | None:
-    """The system service that a process belongs to, by its cgroup; None for sessions and user services."""
-    cgroup = row["cgroup"]
-    if not cgroup or f"{cgroup}/".startswith(USER_SLICE):
-        return None
-    name = str(cgroup).rpartition("/")[2]
-    return name if name.endswith(SERVICE_SUFFIX) else None
+def _add_for_process(made: Artefacts, row: Row, text: Callable[[Row], Artefact | None]) -> None:
+    """The text that changes one process, where there is one; none for names that cannot be shown safely."""
+    try:
+        artefact = text(row)
+    except ValueError:
+        return
+    if artefact is not None:
+        made.add(artefact, [row["pid"]])
 
 
 def _add_pools(made: Artefacts, pools: Sequence[PoolPlan], advice: Sequence[ProcessAdvice]) -> None:
@@ -119,22 +120,17 @@ def _khugepaged_before(host: Row, changes: Mapping[str, int]) -> dict[str, int]:
 
 
 def _for_process(row: Row, recommendation: Recommendation) -> Artefact | None:
-    """The text that changes one process, where there is one; None also for names that cannot be shown safely."""
-    try:
-        if recommendation.policy == Policy.THP_OFF:
-            return _thp_off(row)
-        if recommendation.policy == Policy.THP and not concerns_shmem(recommendation):
-            return _thp(row)
-        if recommendation.policy == Policy.HUGETLB and not row["hugetlb_bytes"] and recommendation.page_bytes:
-            return _hugetlb(row, recommendation.page_bytes)
-    except ValueError:
-        return None
+    """The text that gives one process huge pages. Raises ValueError for names that cannot be shown safely."""
+    if recommendation.policy == Policy.THP and not concerns_shmem(recommendation):
+        return _thp(row)
+    if recommendation.policy == Policy.HUGETLB and not row["hugetlb_bytes"] and recommendation.page_bytes:
+        return _hugetlb(row, recommendation.page_bytes)
     return None
 
 
-def _thp_off(row: Row) -> Artefact:
+def _thp_off(row: Row, means: str | None) -> Artefact:
     service = service_of(row)
-    if service is not None:
+    if service is not None and means == Means.MEMORY_THP:
         return texts.memory_thp(service, "disable")
     return texts.thp_off_command(_label(row), [_program(row)])
 

@@ -74,10 +74,33 @@ class ProcessAdvice(Struct, frozen=True):
     at_stake_bytes: int
 
 
+class Tenant(Struct, frozen=True):
+    """What a process needs and how the plan gives it; several that are alike in all of it are one tenant.
+
+    needs: thp | shmem-thp | base-pages | pool. met: whether it gets that. gets_by: already | host-mode | own-advice |
+    shmem-mode | allocator | application | program (it must be changed itself) | prctl | memory-thp; None where
+    nothing gives it. how: that in a sentence, or why not. loses: what it would have with the host to itself and does
+    not get; None for nothing. restart: takes effect when it is started anew. artefacts: ids of the texts for it.
+    """
+
+    name: str
+    service: str | None
+    needs: str
+    page_bytes: int | None
+    met: bool
+    gets_by: str | None
+    how: str
+    loses: str | None
+    restart: bool
+    pids: tuple[int, ...] = ()
+    artefacts: tuple[str, ...] = ()
+
+
 class ThpPlan(Struct, frozen=True):
     """THP switches of the host as they should be; a value equal to today's is no change, None is unknown.
 
-    khugepaged: file name below khugepaged/ -> new value, only what changes. changed: names of what changes.
+    khugepaged: file name below khugepaged/ -> new value, only what changes. changed: names of what changes. denied:
+    why the mode gives huge pages to nobody else; None where everybody who needs them gets them.
     """
 
     enabled: str | None
@@ -86,6 +109,7 @@ class ThpPlan(Struct, frozen=True):
     khugepaged: dict[str, int]
     changed: list[str]
     reason: str
+    denied: str | None = None
 
 
 class PoolPlan(Struct, frozen=True):
@@ -140,3 +164,4 @@ class Plan(Struct, frozen=True):
     memory: BeforeAfter
     page_table_bytes: PageTables
     artefacts: list[Artefact] = field(default_factory=list)
+    tenants: list[Tenant] = field(default_factory=list)

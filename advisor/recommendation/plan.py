@@ -18,6 +18,7 @@ from advisor.recommendation.model import (
 from advisor.recommendation.page_tables import page_tables
 from advisor.recommendation.pool_plan import in_use, new_demands, plan_pools
 from advisor.recommendation.sizing import moved_bytes
+from advisor.recommendation.tenants import tenants, wanting
 from advisor.recommendation.thp_plan import plan_thp
 from advisor.rules import Finding, Policy, Status
 from advisor.rules.text import show_bytes
@@ -45,7 +46,8 @@ def make_plan(rows: Sequence[Row], advice: Sequence[ProcessAdvice], host_finding
     """
     host = rows[0]
     matched = {finding.rule.id for finding in host_findings if finding.status is Status.MATCHED}
-    thp = plan_thp(host, rows, advice, matched)
+    found = wanting(rows, advice)
+    thp = plan_thp(host, rows, found, matched)
     pools = plan_pools(host, rows, advice, matched)
     memory = _memory(host, rows, advice, pools)
     tables = page_tables(host, rows, advice)
@@ -56,7 +58,8 @@ def make_plan(rows: Sequence[Row], advice: Sequence[ProcessAdvice], host_finding
         _memory_line(memory, rows, advice),
         _page_table_line(tables),
     ]
-    return Plan(summary, thp, pools, memory, tables)
+    who = tenants(found, thp.enabled, thp.shmem_enabled, thp.denied or "")
+    return Plan(summary, thp, pools, memory, tables, tenants=who)
 
 
 def _memory(

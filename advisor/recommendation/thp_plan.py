@@ -1,32 +1,41 @@
-"""The host's THP switches: one mode for all, decided from what single processes need and what others would
-pay."""
+"""The host's THP switches: the mode under which most needs are met, by the host or process by process."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from advisor.recommendation.model import ProcessAdvice, ThpPlan
-from advisor.recommendation.sizing import concerns_shmem
+from advisor.recommendation.model import ThpPlan
+from advisor.recommendation.tenants import (
+    SWITCHED_OFF_BY,
+    Means,
+    Need,
+    Wanting,
+    means_of,
+    thp_means,
+)
 from advisor.rules import Policy
 from advisor.rules.text import show_bytes
 
 Row = Mapping[str, Any]
 """One row of the feature frame, by column name."""
 
+MODES = ("never", "madvise", "always")
+"""From the strictest to the most generous (transhuge.rst)."""
+
 SPARSE_COLLAPSE_RULE = "khugepaged-fills-sparse-memory"
 """The rule that asks for a lower max_ptes_none."""
 
-ADVISABLE_ALLOCATORS = ("glibc", "jemalloc")
-"""Allocators that advise their memory when told by the environment. Source: glibc manual,
-glibc.malloc.hugetlb=1 (2.35+); jemalloc TUNING, thp:always."""
-
-ADVISABLE_RUNTIMES = ("jvm",)
-"""Runtimes with a switch that advises the heap. Source: java(1), -XX:+UseTransparentHugePages."""
+FALL_BACK_RULE = "thp-faults-fall-back"
+"""The rule that says that the host cannot supply the huge pages that faults ask for."""
 
 EXPOSED_GROWTH_SHARE = 0.1
 """Share of MemTotal. Source: own choice. Reason: mode always makes everybody pay; above a tenth of the host's
 memory that is worse than changing the few programs that need it."""
+
+MOST_SWITCHES = 8
+"""Programs. Source: own choice. Reason: to restart more with a switch of their own, so that another may have its huge
+pages, is worse than to change that one."""
 
 PASS_TARGET_S = 3600.0
 """Seconds. Source: the threshold of the rule khugepaged-starved. Reason: one pass an hour ends the
@@ -43,100 +52,164 @@ NONE_PTES_DIVISOR = 8
 """Divisor of the entries of a PMD. Source: own choice. Reason: a collapse may then add at most one seventh to
 what is resident in its range; the default lets it add everything."""
 
+NAMED = 5
+"""Pids named in a sentence. Source: own choice. Reason: the tenants have them all."""
 
-def plan_thp(host: Row, rows: Sequence[Row], advice: Sequence[ProcessAdvice], host_rules: Collection[str]) -> ThpPlan:
-    """The switches as they should be. host: any row; host_rules: ids of the host-scope rules that match."""
-    wanting = _rows_with(Policy.THP, rows, advice, shmem=False)
-    wanting_shmem = _rows_with(Policy.THP, rows, advice, shmem=True)
-    spared = _rows_with(Policy.THP_OFF, rows, advice, shmem=False)
-    enabled, reason = _mode(host, rows, wanting, spared)
-    defrag = _defrag(host["host_thp_defrag"], bool(wanting), "defrag-stalls" in host_rules)
-    shmem_enabled = _shmem_mode(host["host_shmem_enabled"], wanting_shmem)
-    khugepaged = _khugepaged(host, enabled, advice, host_rules)
+
+class Mode(NamedTuple):
+    """The chosen mode, why, and why who needs huge pages and gets none under it does not."""
+
+    enabled: str | None
+    reason: str
+    denied: str | None
+
+
+def plan_thp(host: Row, rows: Sequence[Row], found: Sequence[Wanting], host_rules: Collection[str]) -> ThpPlan:
+    """The switches as they should be. host: any row; found: who needs what; host_rules: host-scope ids that match."""
+    mode = choose_mode(host, rows, found)
+    defrag = _defrag(host, mode.enabled, found, host_rules)
+    shmem_enabled = _shmem_mode(host["host_shmem_enabled"], [one.row for one in found if _asks_for_shmem(one)])
+    khugepaged = _khugepaged(host, mode.enabled, found, host_rules)
     switches = {
-        "enabled": (host["host_thp_enabled"], enabled),
+        "enabled": (host["host_thp_enabled"], mode.enabled),
         "defrag": (host["host_thp_defrag"], defrag),
         "shmem_enabled": (host["host_shmem_enabled"], shmem_enabled),
     }
     changed = [name for name, (now, then) in switches.items() if now != then]
     changed += [f"khugepaged/{name}" for name in khugepaged]
-    return ThpPlan(enabled, defrag, shmem_enabled, khugepaged, changed, reason)
+    return ThpPlan(mode.enabled, defrag, shmem_enabled, khugepaged, changed, mode.reason, mode.denied)
 
 
-def can_be_advised(row: Row) -> bool:
-    """The process advises memory already, or an environment variable or option makes it do so."""
-    return bool(
-        row["advised_bytes"]
-        or row["is_vmm"]
-        or row["allocator"] in ADVISABLE_ALLOCATORS
-        or row["runtime"] in ADVISABLE_RUNTIMES
-    )
+def choose_mode(host: Row, rows: Sequence[Row], found: Sequence[Wanting]) -> Mode:
+    """The mode with least at stake unmet; of equals the one nearest to today's, which is never made stricter.
 
-
-def _rows_with(policy: Policy, rows: Sequence[Row], advice: Sequence[ProcessAdvice], *, shmem: bool) -> list[Row]:
-    """Rows whose advice is this policy, decided by the rule on shmem or by another one."""
-    return [
-        row
-        for row, one in zip(rows, advice, strict=True)
-        if one.recommendation.policy == policy and concerns_shmem(one.recommendation) is shmem
-    ]
-
-
-def _mode(host: Row, rows: Sequence[Row], wanting: Sequence[Row], spared: Sequence[Row]) -> tuple[str | None, str]:
-    """The mode and the reason for it. Prefers madvise with advice process by process over always."""
+    Who needs base pages can have them under every mode, by a switch of its own; who needs huge pages cannot. So the
+    mode follows the latter, as long as those who need neither do not grow by more than EXPOSED_GROWTH_SHARE, and no
+    more than MOST_SWITCHES programs must be switched off for it.
+    """
     now: str | None = host["host_thp_enabled"]
-    if now is None:
-        return None, "The host's THP mode is unknown."
-    if not wanting:
-        return now, f"No process needs another mode than {now}."
-    if now == "always":
-        return now, f"It serves {_processes(wanting)}; {len(spared)} get it switched off each on its own."
-    unadvisable = [row for row in wanting if not can_be_advised(row)]
-    if not unadvisable:
-        return "madvise", f"It suits {_processes(wanting)}, as who wants huge pages can ask; nobody else is affected."
-    exposed = _exposed_growth(rows, wanting)
+    if now not in MODES:
+        return Mode(now, "The host's THP mode is unknown.", "The host's THP mode is unknown.")
+    needing = [one for one in found if one.need is Need.THP]
+    exposed = _exposed_growth(rows, found)
     limit = EXPOSED_GROWTH_SHARE * (host["host_memory_total_bytes"] or 0)
-    if spared or exposed is None or exposed > limit:
-        cost = "an unknown amount" if exposed is None else f"up to {show_bytes(exposed)}"
-        return "madvise", (
-            f"Huge pages for {_processes(unadvisable)} need a change of the program: "
-            f"always would let others grow by {cost}."
-        )
-    return "always", (
-        f"It is the only way for {_processes(unadvisable)}; others grow by at most {show_bytes(exposed)}."
+    switches = {_program(one) for one in found if one.need is Need.BASE_PAGES and _only_under_always(one, now)}
+    too_exposed = now != "always" and (exposed is None or exposed > limit or len(switches) > MOST_SWITCHES)
+    modes = [mode for mode in MODES[MODES.index(now) :] if not (mode == "always" and too_exposed)]
+    chosen = min(modes, key=lambda mode: _at_stake(_unmet(needing, mode, now)))
+    reason = _reason(chosen, now, needing, found, exposed)
+    unmet = _unmet(needing, chosen, now)
+    if not unmet:
+        return Mode(chosen, reason, None)
+    denied = _denied(chosen, exposed)
+    return Mode(chosen, f"{reason} {_processes(unmet)} get{'s' if len(unmet) == 1 else ''} none. {denied}", denied)
+
+
+def _only_under_always(one: Wanting, now: str) -> bool:
+    """It stays on base pages by today's mode, and under always would need a switch of its own."""
+    return _means(one, "always") in SWITCHED_OFF_BY and _means(one, now) not in SWITCHED_OFF_BY
+
+
+def _program(one: Wanting) -> tuple[str | None, str | None]:
+    """What is started and configured as one: processes of a name in a cgroup."""
+    return one.row["name"], one.row["cgroup"]
+
+
+def _unmet(needing: Sequence[Wanting], mode: str, now: str) -> list[Wanting]:
+    return [one for one in needing if thp_means(one.row, mode, now) is None]
+
+
+def _at_stake(unmet: Sequence[Wanting]) -> int:
+    """Bytes, and something for each process however little it holds."""
+    return sum(max(one.advice.at_stake_bytes, 1) for one in unmet)
+
+
+def _reason(chosen: str, now: str, needing: Sequence[Wanting], found: Sequence[Wanting], exposed: int | None) -> str:
+    """Whom the mode serves, and what becomes of the others."""
+    served = [one for one in needing if thp_means(one.row, chosen, now) is not None]
+    off = [one for one in found if one.need is Need.BASE_PAGES and _means(one, chosen) in SWITCHED_OFF_BY]
+    others = f" {_processes(off)} {_have(off)} THP switched off by itself." if off else ""
+    if not served:
+        return f"No process needs another mode than {now}.{others}"
+    if chosen == "always":
+        kept = "It serves" if now == "always" else "It is the only mode that serves"
+        growth = "" if now == "always" else f" Others grow by at most {show_bytes(exposed or 0)}."
+        return f"{kept} {_processes(served)}.{growth}{others}"
+    return f"{_processes(served)} can ask for huge pages themselves; nobody else is affected.{others}"
+
+
+def _denied(chosen: str, exposed: int | None) -> str:
+    """What would have to change for who gets no huge pages under the mode."""
+    if chosen == "always":
+        return "Its memory is kept from huge pages by the program or whoever starts it."
+    cost = "an unknown amount" if exposed is None else f"up to {show_bytes(exposed)}"
+    return (
+        "The program would have to ask for them (madvise), as no known setting makes it; mode always would let "
+        f"others grow by {cost}, or need too many switched off one by one."
     )
 
 
-def _processes(rows: Sequence[Row]) -> str:
+def _means(one: Wanting, mode: str) -> Means | None:
+    return means_of(one, mode, one.row["host_shmem_enabled"])
+
+
+def _have(found: Sequence[Wanting]) -> str:
+    return "has" if len(found) == 1 else "have"
+
+
+def _processes(found: Sequence[Wanting]) -> str:
     """How many, and the first pids."""
-    shown = ", ".join(str(row["pid"]) for row in rows[:5])
-    return f"{len(rows)} process{'es' if len(rows) > 1 else ''} (pid {shown}{', ...' if len(rows) > 5 else ''})"
+    shown = ", ".join(str(one.row["pid"]) for one in found[:NAMED])
+    more = ", ..." if len(found) > NAMED else ""
+    return f"{len(found)} process{'es' if len(found) > 1 else ''} (pid {shown}{more})"
 
 
-def _exposed_growth(rows: Sequence[Row], wanting: Sequence[Row]) -> int | None:
-    """Growth bound, bytes, of all who do not want huge pages; None where it is unknown for one of them."""
-    wanted = {row["pid"] for row in wanting}
-    bounds = [row["huge_page_growth_bound_bytes"] for row in rows if row["pid"] not in wanted]
+def _exposed_growth(rows: Sequence[Row], found: Sequence[Wanting]) -> int | None:
+    """Growth bound, bytes, under mode always of all who need neither huge pages nor to be kept from them.
+
+    Who needs base pages is switched off under that mode. None where the bound is unknown for one of them.
+    """
+    decided = {one.row["pid"] for one in found if one.need in (Need.THP, Need.BASE_PAGES)}
+    open_rows = [row for row in rows if row["pid"] not in decided and not row["thp_disabled_by_process"]]
+    bounds = [row["huge_page_growth_bound_bytes"] for row in open_rows]
     return None if None in bounds else sum(bounds)
 
 
-def _defrag(now: str | None, wanted: bool, stalls: bool) -> str | None:
-    if stalls and now == "always":
+def _defrag(host: Row, mode: str | None, found: Sequence[Wanting], host_rules: Collection[str]) -> str | None:
+    """Who asks may wait for a huge page; who does not ask never does, but the kernel works ahead for it.
+
+    defer+madvise is the setting for both kinds: direct compaction for madvised memory alone, kcompactd for the rest.
+    """
+    now: str | None = host["host_thp_defrag"]
+    needing = [one for one in found if one.need is Need.THP]
+    if "defrag-stalls" in host_rules and now == "always":
         return "defer+madvise"
-    if wanted and now == "never":
-        return "madvise"
-    return now
-
-
-def _shmem_mode(now: str | None, wanting: Sequence[Row]) -> str | None:
-    """Monitors advise their guests' RAM by themselves (QEMU, Cloud Hypervisor); for others no setting does."""
-    if not wanting:
+    if not needing:
         return now
-    return "advise" if all(row["is_vmm"] for row in wanting) else "within_size"
+    silent = mode == "always" and any(not _can_ask(one) for one in needing)
+    if silent and FALL_BACK_RULE in host_rules and now in ("madvise", "never"):
+        return "defer+madvise"
+    return "madvise" if now == "never" else now
+
+
+def _can_ask(one: Wanting) -> bool:
+    """Whether the memory of this process is, or will be, marked as advised."""
+    return thp_means(one.row, "madvise", None) is not None
+
+
+def _asks_for_shmem(one: Wanting) -> bool:
+    return one.need is Need.SHMEM_THP and one.recommendation.policy == Policy.THP
+
+
+def _shmem_mode(now: str | None, asking: Sequence[Row]) -> str | None:
+    """Monitors advise their guests' RAM by themselves (QEMU, Cloud Hypervisor); for others no setting does."""
+    if not asking:
+        return now
+    return "advise" if all(row["is_vmm"] for row in asking) else "within_size"
 
 
 def _khugepaged(
-    host: Row, enabled: str | None, advice: Sequence[ProcessAdvice], host_rules: Collection[str]
+    host: Row, enabled: str | None, found: Sequence[Wanting], host_rules: Collection[str]
 ) -> dict[str, int]:
     """What changes below khugepaged/."""
     changes: dict[str, int] = {}
@@ -146,12 +219,13 @@ def _khugepaged(
         factor = min(-(-host["host_khugepaged_pass_s"] // PASS_TARGET_S), SCAN_FACTOR_LIMIT)
         changes["pages_to_scan"] = int(host["host_khugepaged_pages_to_scan"] * factor)
     sizes_known = host["host_pmd_bytes"] and host["host_base_page_bytes"]
-    if sizes_known and any(
-        reason.rule == SPARSE_COLLAPSE_RULE
-        for one in advice
-        for reason in one.recommendation.reasons
-        if reason.status == "matched"
-    ):
+    if sizes_known and any(map(_khugepaged_fills, found)):
         entries = host["host_pmd_bytes"] // host["host_base_page_bytes"]
         changes["max_ptes_none"] = entries // NONE_PTES_DIVISOR
     return changes
+
+
+def _khugepaged_fills(one: Wanting) -> bool:
+    """Sparse memory that khugepaged may still collapse: it passes over a process whose THP is switched off."""
+    said = any(r.rule == SPARSE_COLLAPSE_RULE and r.status == "matched" for r in one.recommendation.reasons)
+    return said and one.need is not Need.BASE_PAGES

@@ -12,7 +12,7 @@ from advisor.render.probe_words import probe_lines
 from advisor.render.select import Group, Selection, select
 from advisor.report.document import Report
 from advisor.report.host import Host
-from advisor.report.plan import Artefact
+from advisor.report.plan import Artefact, PlanTenant
 from advisor.report.process import ProcessEntry
 from advisor.report.reasons import Reason
 
@@ -80,6 +80,26 @@ def _plan(report: Report) -> Iterator[str]:
     ]
     if rows:
         yield table(("What", "Now", "Planned"), rows)
+    yield from _tenants(plan.tenants)
+
+
+def _tenants(tenants: Sequence[PlanTenant]) -> Iterator[str]:
+    """Who gets its own by which means, and who loses what."""
+    told = [one for one in tenants if words.is_told(one)]
+    if not told:
+        return
+    yield "### Who gets what"
+    rows = [
+        (
+            ", ".join(map(str, one.pids[: words.NAMED_PIDS])) + (", ..." if len(one.pids) > words.NAMED_PIDS else ""),
+            code(one.name) + (f" ({code(one.service)})" if one.service else ""),
+            words.gets(one) if one.met else f"**{words.gets(one)}**",
+            markdown(one.how) + (f" Loses: {markdown(one.loses)}" if one.loses else ""),
+            ", ".join(map(code, one.artefacts)),
+        )
+        for one in told
+    ]
+    yield table(("PID", "Name", "Gets", "How", "To apply"), rows)
 
 
 def _processes(selection: Selection, total: int) -> Iterator[str]:

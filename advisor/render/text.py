@@ -10,6 +10,7 @@ from advisor.render import words
 from advisor.render.escape import visible
 from advisor.render.numbers import count, human_bytes, plural
 from advisor.render.page import Page, cell, style_of
+from advisor.render.plan_part import write_plan
 from advisor.render.processes_text import write_processes
 from advisor.render.select import Selection, select
 from advisor.report.document import Report
@@ -43,7 +44,7 @@ def render_text(
     page.blank()
     page.hanging("", (visible(report.plan.summary), "bold"))
     _write_processes(page, report, details)
-    _write_plan(page, report)
+    write_plan(page, report.plan)
     _write_limits(page, report)
     return page.text(unicode=unicode)
 
@@ -96,21 +97,6 @@ def _write_rest(page: Page, selection: Selection) -> None:
     largest = f", at most {human_bytes(max(sizes))} each" if sizes else ""
     lead = "and " if selection.groups else ""
     page.line((f"{lead}{plural(len(rest), 'process', 'processes')} with nothing at stake{largest}", "dim"))
-
-
-def _write_plan(page: Page, report: Report) -> None:
-    plan = report.plan
-    page.heading("Plan")
-    for line in plan.arithmetic:
-        page.hanging("· ", visible(line))
-    if not plan.artefacts:
-        return
-    page.heading("To apply, in this order")
-    for number, artefact in enumerate(plan.artefacts, 1):
-        where = f" -> {visible(artefact.path)}" if artefact.path else ""
-        reboot = " (needs a reboot)" if artefact.needs_reboot else ""
-        page.hanging(f"{number}. ", visible(artefact.title), (where, "dim"), (reboot, "yellow"))
-    page.hanging("", ("The texts and how to undo them: plan; as files with a script: plan -o DIR.", "dim"))
 
 
 def _write_limits(page: Page, report: Report) -> None:

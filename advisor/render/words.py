@@ -17,7 +17,7 @@ from advisor.render.numbers import (
 )
 from advisor.report.document import Report, SkippedProcess
 from advisor.report.host import Host, Pool
-from advisor.report.plan import HostPlan
+from advisor.report.plan import HostPlan, PlanTenant
 from advisor.report.process import ExpectedGain, ProcessEntry, RecommendationEntry
 from advisor.report.reasons import Evidence
 
@@ -271,3 +271,50 @@ def memory_changes(plan: HostPlan) -> list[tuple[str, int | None, int | None]]:
         ("page tables", plan.page_table_bytes.before, plan.page_table_bytes.after),
     ]
     return [row for row in rows if row[1] != row[2]]
+
+
+NEED_WORDS = {
+    "thp": "huge pages",
+    "shmem-thp": "huge pages for shared memory",
+    "base-pages": "base pages",
+    "pool": "a pool",
+}
+"""What a tenant needs."""
+
+MEANS_WORDS = {
+    "already": "has it already",
+    "host-mode": "by the host's mode",
+    "own-advice": "by its own madvise",
+    "shmem-mode": "by shmem_enabled",
+    "allocator": "by its allocator",
+    "application": "by its own option",
+    "program": "by a change of the program",
+    "prctl": "by prctl",
+    "memory-thp": "by MemoryTHP=",
+    None: "not met",
+}
+"""By what it gets that."""
+
+NAMED_PIDS = 3
+"""Pids of one tenant that are named. Source: own choice. Reason: the first of 300 backends say enough."""
+
+
+def is_told(tenant: PlanTenant) -> bool:
+    """Whether a reader has to know of it: something changes for it, or it loses something."""
+    return tenant.gets_by != "already" or tenant.loses is not None
+
+
+def tenant(one: PlanTenant) -> str:
+    """Who it is: redis-server (pid 812, redis.service), python3 (4 processes, pid 1, 2, 3, ...)."""
+    pids = ", ".join(map(str, one.pids[:NAMED_PIDS]))
+    many = "" if len(one.pids) == 1 else f"{count(len(one.pids))} processes, "
+    more = ", ..." if len(one.pids) > NAMED_PIDS else ""
+    service = f", {one.service}" if one.service else ""
+    return f"{one.name} ({many}pid {pids}{more}{service})"
+
+
+def gets(one: PlanTenant) -> str:
+    """What it needs and by what it gets that: base pages by prctl, a pool of 2 MiB pages by its own option."""
+    size = f" of {human_bytes(one.page_bytes)} pages" if one.needs == "pool" and one.page_bytes else ""
+    link = ", " if one.gets_by in (None, "already") else " "
+    return f"{NEED_WORDS[one.needs]}{size}{link}{MEANS_WORDS[one.gets_by]}"

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import datetime
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import msgspec
 import polars as pl
 
 from advisor.features.table import host_values
@@ -15,21 +13,16 @@ from advisor.profile.model import Profile, Skipped
 from advisor.profile.timeline import Identity, ProcessState, Timeline, fold_samples
 from advisor.recommendation import Plan, ProcessAdvice
 from advisor.report.build_host import build_host, host_findings
+from advisor.report.build_plan import build_plan
 from advisor.report.build_process import WhyReason, build_process, build_totals, order_of
 from advisor.report.document import SCHEMA, Report, SkippedProcess, Source, SourceCost, SourceKind, Tool
 from advisor.report.limitations import Observation, find_limitations
-from advisor.report.plan import Artefact, HostPlan, PlanMemory, PlanPageTables, PlanPool, PlanThp
 from advisor.report.process import ProcessEntry
 
 TOOL_NAME = "hugepage-advisor"
 
 COLUMNS_OF_ALL_ROWS = ("host_khugepaged_pass_s", "host_collapsible_bytes")
 """Host columns that are computed with the table, from all its rows."""
-
-POLICY_ORDER = ("hugetlb", "thp", "thp-off")
-"""The policies that are a change, in the order of the summary, and how they read in it."""
-
-POLICY_WORDS = {"hugetlb": "hugetlb", "thp": "THP", "thp-off": "THP off"}
 
 
 def build_report(
@@ -64,7 +57,7 @@ def build_report(
         tool=Tool(TOOL_NAME, tool_version),
         source=_source(profile, timeline, kind, redact),
         host=host,
-        plan=_plan(plan, processes),
+        plan=build_plan(plan, processes),
         processes=processes,
         totals=build_totals(processes),
         limitations=find_limitations(
@@ -139,36 +132,6 @@ def _source(profile: Profile, timeline: Timeline, kind: SourceKind | None, redac
     )
 
 
-def _plan(plan: Plan, processes: Sequence[ProcessEntry]) -> HostPlan:
-    """The plan's structs have the contract's names. `summary` is a sentence, the plan's lines are the arithmetic."""
-    return HostPlan(
-        summary=_summary(plan, processes),
-        thp=msgspec.convert(plan.thp, PlanThp, from_attributes=True),
-        pools=[msgspec.convert(pool, PlanPool, from_attributes=True) for pool in plan.pools],
-        memory=msgspec.convert(plan.memory, PlanMemory, from_attributes=True),
-        page_table_bytes=msgspec.convert(plan.page_table_bytes, PlanPageTables, from_attributes=True),
-        artefacts=[msgspec.convert(artefact, Artefact, from_attributes=True) for artefact in plan.artefacts],
-        arithmetic=list(plan.summary),
-    )
-
-
-def _summary(plan: Plan, processes: Sequence[ProcessEntry]) -> str:
-    """How many processes should change to what, and what changes on the host."""
-    advice = [process.recommendation for process in processes]
-    counts: Counter[str] = Counter(advised.policy for advised in advice if advised.changes)
-    changes = ", ".join(f"{counts[policy]} to {POLICY_WORDS[policy]}" for policy in POLICY_ORDER if counts[policy])
-    total = len(processes)
-    if changes:
-        sentence = f"{counts.total()} of {plural(total)} should change: {changes}."
-    else:
-        sentence = f"Nothing should change for any of {plural(total)}."
-    switches = ", ".join(plan.thp.changed)
-    pools = sum(pool.pages != pool.current_pages for pool in plan.pools)
-    parts = [f"set {switches} of THP"] if switches else []
-    parts += [f"resize {pools} hugetlb pool{'s' if pools > 1 else ''}"] if pools else []
-    return f"{sentence} On the host: {' and '.join(parts)}." if parts else sentence
-
-
 def _skipped(skipped: Sequence[Skipped]) -> list[SkippedProcess]:
     """Each process once for each reason, by pid."""
     once = {(entry.pid, entry.reason): SkippedProcess(entry.pid, entry.name, entry.reason) for entry in skipped}
@@ -180,7 +143,3 @@ def _utc(moment: datetime.datetime | float) -> str:
     if not isinstance(moment, datetime.datetime):
         moment = datetime.datetime.fromtimestamp(moment, datetime.UTC)
     return moment.astimezone(datetime.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def plural(processes: int) -> str:
-    return f"{processes} {'process' if processes == 1 else 'processes'}"

@@ -8,6 +8,20 @@ from msgspec import Struct, field
 
 When = Literal["runtime", "boot"]
 
+Needs = Literal["thp", "shmem-thp", "base-pages", "pool"]
+
+GetsBy = Literal[
+    "already",
+    "host-mode",
+    "own-advice",
+    "shmem-mode",
+    "allocator",
+    "application",
+    "program",
+    "prctl",
+    "memory-thp",
+]
+
 
 class PlanThp(Struct, frozen=True):
     """The switches of transparent huge pages as they should be; null: unknown. changed: names of those that change.
@@ -67,6 +81,29 @@ class KernelValue(Struct, frozen=True):
     at_least: int | None
 
 
+class PlanTenant(Struct, frozen=True):
+    """What processes need and how they get it: one entry for those that are alike in all of it.
+
+    needs: thp and shmem-thp are transparent huge pages of anonymous and of shared memory. gets_by: already, by the
+    host's mode, its own madvise (own-advice), the mode for shared memory, an option of its allocator or application,
+    a change of the program itself, or switched off by prctl or systemd's MemoryTHP=; null where nothing gives it.
+    how: that in a sentence, or why not. loses: what it does not get and would have with the host to itself. restart:
+    in force after it is started anew. artefacts: ids of the texts for it.
+    """
+
+    pids: list[int]
+    name: str
+    service: str | None
+    needs: Needs
+    page_bytes: int | None
+    met: bool
+    gets_by: GetsBy | None
+    how: str
+    loses: str | None
+    restart: bool
+    artefacts: list[str]
+
+
 class Artefact(Struct, frozen=True):
     """Configuration text that does one part of the plan, where it goes, and the text that undoes it.
 
@@ -90,7 +127,10 @@ class Artefact(Struct, frozen=True):
 
 
 class HostPlan(Struct, frozen=True):
-    """What should change on the host as a whole. summary: one sentence; arithmetic: lines that show the sums."""
+    """What should change on the host as a whole. summary: one sentence; arithmetic: lines that show the sums.
+
+    tenants: every process with a need of its own, most at stake first, and how it gets that.
+    """
 
     summary: str
     thp: PlanThp
@@ -99,3 +139,4 @@ class HostPlan(Struct, frozen=True):
     page_table_bytes: PlanPageTables
     artefacts: list[Artefact]
     arithmetic: list[str]
+    tenants: list[PlanTenant] = field(default_factory=list)

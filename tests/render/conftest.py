@@ -24,6 +24,7 @@ from advisor.report.plan import (
     PlanMemory,
     PlanPageTables,
     PlanPool,
+    PlanTenant,
     PlanThp,
 )
 from advisor.report.process import (
@@ -305,6 +306,15 @@ def make_plan() -> HostPlan:
             "16 processes: 10 leave, 1 thp, 1 thp-off, 4 hugetlb.",
             "Pool of 2 MiB pages: 2048 in use or reserved + 4096 for pid 4100 = 6144, today 3072: +3072 = 6 GiB.",
             "Pool of 1 GiB pages: 0 in use or reserved + 48 for pid 2211 = 48, today 0: +48 pages = 48 GiB, at boot.",
+        ],
+        tenants=[
+            PlanTenant([2211], "qemu-system-x86", "machine.slice", "pool", GIB, True, "application",
+                       "Its own configuration switches that on.", None, True, ["pool-1G-boot"]),
+            PlanTenant([5001], "evil|\x1b[31m`x`", None, "thp", 2 * MIB, False, None,
+                       "The program would have to ask for them (madvise).", "Huge pages for 4 GiB.", False, []),
+            PlanTenant([9001, 9002, 9003, 9004], "cache", "cache.service", "base-pages", None, True, "memory-thp",
+                       "MemoryTHP=disable of its service, whatever the host's mode.", None, True, []),
+            PlanTenant([7001], "numpy-job", None, "thp", 2 * MIB, True, "already", "It has them.", None, False, []),
         ],
     )  # fmt: skip
 
