@@ -152,9 +152,11 @@ def base_means(one: Wanting, mode: str | None) -> Means | None:
     Where the advice is to switch THP off for it, whatever the host's mode, that is how.
     """
     row = one.row
-    if row["thp_disabled_by_process"] or _matched(one.recommendation) & KEEPS_OFF:
+    if row["thp_disabled_by_process"]:
         return Means.ALREADY
     if one.recommendation.policy != Policy.THP_OFF:
+        if _matched(one.recommendation) & KEEPS_OFF:
+            return Means.ALREADY
         if mode == "never" or (mode == "madvise" and not row["advised_bytes"]):
             return Means.ALREADY
         if mode is None:
