@@ -29,6 +29,9 @@ MAX_SINGLES = 1024
 """Single mappings kept for one process, largest first: a row costs about 100 bytes in a profile, and runtimes
 with more large mappings than this (ZGC, MongoDB) have them alike."""
 
+USERFAULTFD_FLAGS = frozenset(("um", "uw", "ui"))
+"""VmFlags of a VMA armed by userfaultfd: missing, write-protect, minor (fs/proc/task_mmu.c show_smap_vma_flags)."""
+
 SHMEM_PREFIXES = ("/memfd:", "/dev/shm/", "/run/shm/", "/SYSV", "[anon_shmem")  # noqa: S108 (names, not files to open)
 """Names of memory without a disk file: memfd_create(2), shm_open(3), shmget(2), PR_SET_VMA on shared memory."""
 
@@ -112,12 +115,12 @@ class Folder:
             self._heads = _HeadFacts(table.heads)
         kind, shared, writable = self._heads.columns()[:, table.head]
         flags = np.array([_flag_facts(letters) for letters in table.flag_sets], np.int64)
-        advice, locked, hugetlb, device = flags[table.flags].T
+        advice, locked, hugetlb, device, userfaultfd = flags[table.flags].T
         page = table.column("KernelPageSize")
         page_bytes = np.full(len(table), -1, np.int64) if page is None else page
         kind[device == 1] = KINDS.index("device")
         kind[(hugetlb == 1) | (page_bytes > (self.base_page_bytes or page_bytes.min()))] = HUGETLB
-        facts = np.stack((kind, page_bytes, advice, table.eligible, shared, writable, locked))
+        facts = np.stack((kind, page_bytes, advice, table.eligible, shared, writable, locked, userfaultfd))
         return _Columns(facts, self._slot_bytes(table))
 
     def _slot_bytes(self, table: VmaTable) -> Int64s:
@@ -133,7 +136,7 @@ class Folder:
 
 HUGETLB = KINDS.index("hugetlb")
 SINGLE_KEY = 1 << 32
-"""Keys of single VMAs begin here, in the order of rows; those of folded ones are below 2**12."""
+"""Keys of single VMAs begin here, in the order of rows; those of folded ones are below 2**15."""
 PROCESS_SHIFT = 33
 """Keys of one process's VMAs lie below this bit: a table has fewer than 2**32 rows."""
 NO_START = (1 << 64) - 1
@@ -160,7 +163,10 @@ class _HeadFacts:
 
 @dataclass(slots=True)
 class _Columns:
-    """facts: (7, n) kind, page bytes, advice, eligible, shared, writable, locked; VMAs equal in all are folded."""
+    """facts: (8, n) kind, page bytes, advice, eligible, shared, writable, locked, userfaultfd.
+
+    VMAs equal in all are folded.
+    """
 
     facts: Int64s
     slot_bytes: Int64s
@@ -172,9 +178,16 @@ class _Columns:
 
     def group_key(self, single: npt.NDArray[np.bool_]) -> Int64s:
         """Equal for VMAs of one process that are folded together; unique for single ones."""
-        kind, _page, advice, eligible, shared, writable, locked = self.facts
+        kind, _page, advice, eligible, shared, writable, locked, armed = self.facts
         key = kind
-        for column, width in ((advice, 4), (eligible + 1, 4), (shared, 2), (writable, 2), (locked + 1, 4)):
+        for column, width in (
+            (advice, 4),
+            (eligible + 1, 4),
+            (shared, 2),
+            (writable, 2),
+            (locked + 1, 4),
+            (armed + 1, 4),
+        ):
             key = key * width + column
         return np.where(single, SINGLE_KEY + np.arange(len(key)), key)
 
@@ -182,7 +195,7 @@ class _Columns:
 def _mapping(
     head: Head, facts: list[int], count: int, start: int, size: int, slot_bytes: int, values: list[int]
 ) -> Mapping:
-    kind, page, advice, eligible, shared, writable, locked = facts
+    kind, page, advice, eligible, shared, writable, locked, userfaultfd = facts
     single = start != NO_START
     return Mapping(
         KINDS[kind],
@@ -199,16 +212,23 @@ def _mapping(
         head.name if single else "",
         f"{head.device}:{head.inode}" if single and head.inode else None,
         values,
+        userfaultfd == 1 if userfaultfd >= 0 else None,
     )
 
 
-def _flag_facts(letters: str | None) -> tuple[int, int, int, int]:
-    """(index into ADVICE, locked or -1, hugetlb, device) of one set of VmFlags."""
+def _flag_facts(letters: str | None) -> tuple[int, int, int, int, int]:
+    """(index into ADVICE, locked or -1, hugetlb, device, userfaultfd or -1) of one set of VmFlags."""
     if letters is None:
-        return ADVICE.index(None), -1, 0, 0
-    flags = letters.split()
+        return ADVICE.index(None), -1, 0, 0, -1
+    flags = set(letters.split())
     advice = "hg" if "hg" in flags else "nh" if "nh" in flags else ""
-    return ADVICE.index(advice), int("lo" in flags), int("ht" in flags), int("io" in flags or "pf" in flags)
+    return (
+        ADVICE.index(advice),
+        int("lo" in flags),
+        int("ht" in flags),
+        int("io" in flags or "pf" in flags),
+        int(not flags.isdisjoint(USERFAULTFD_FLAGS)),
+    )
 
 
 def merge_mappings(parts: Iterable[Sequence[Mapping]]) -> list[Mapping]:
@@ -233,6 +253,7 @@ def _fold_key(mapping: Mapping) -> tuple[object, ...]:
         mapping.shared,
         mapping.writable,
         mapping.locked,
+        mapping.userfaultfd,
     )
 
 
@@ -264,4 +285,5 @@ def _replaced(mapping: Mapping, count: int, size: int, slot_bytes: int | None, v
         name="",
         object=None,
         values=values,
+        userfaultfd=mapping.userfaultfd,
     )

@@ -25,12 +25,16 @@ SMAPS_COLUMNS = {
     "file_huge": "FilePmdMapped",
     "shared_hugetlb": "Shared_Hugetlb",
     "private_hugetlb": "Private_Hugetlb",
+    "referenced": "Referenced",
+    "shared_clean": "Shared_Clean",
+    "shared_dirty": "Shared_Dirty",
 }
 """Column of the mapping frame -> field of smaps, as the kernel prints it (fs/proc/task_mmu.c)."""
 
 MAPPING_TYPES: dict[str, type[pl.DataType]] = {
     "kind": pl.String,
     "count": pl.Int64,
+    "start": pl.UInt64,
     "size": pl.Int64,
     "page_bytes": pl.Int64,
     "advice": pl.String,
@@ -40,6 +44,7 @@ MAPPING_TYPES: dict[str, type[pl.DataType]] = {
     "locked": pl.Boolean,
     "slot_bytes": pl.Int64,
     "object": pl.String,
+    "userfaultfd": pl.Boolean,
 }
 """Fields of `Mapping` that features use."""
 

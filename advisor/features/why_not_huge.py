@@ -2,67 +2,42 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import polars as pl
 
-from advisor.features.declare import HostValues
+from advisor.features import why_reasons as why
+from advisor.features.eligibility import measures
+from advisor.features.host_thp import pass_s
 from advisor.features.mappings import IS_ANON, IS_SHMEM, SHMEM_RESIDENT
 from advisor.features.table import Observed, observe
-from advisor.profile.model import HostState, Profile
+from advisor.features.why_host import host_failure, note_of
+from advisor.features.why_policy import whole_vma_reason
+from advisor.features.why_slots import Parts, Vma, divide, host_evidence
+from advisor.profile.model import Profile
 from advisor.profile.timeline import Identity, ProcessState, fold_samples
 
-NO_THP = "no-thp-in-kernel"
-PRCTL = "prctl"
-ADVISED_AGAINST = "advised-against"
-NOT_ADVISED = "not-advised"
-HOST_NEVER = "host-mode-never"
-NOT_ENABLED = "file-or-shmem-not-enabled"
-TOO_SMALL = "mapping-too-small"
-MISALIGNED = "misaligned"
-NOT_YET = "eligible-not-yet"
-UNKNOWN = "unknown"
-
-REMEDIES = MappingProxyType(
-    {
-        NO_THP: "This kernel or CPU has no transparent huge pages. hugetlb may still be there: see the pools.",
-        PRCTL: "The process or a parent switched THP off with prctl(PR_SET_THP_DISABLE); it is inherited over fork "
-        "and exec. Find who sets it (service manager, container runtime, the program itself) and restart without.",
-        ADVISED_AGAINST: "The program called madvise(MADV_NOHUGEPAGE) for this memory; some runtimes do so by "
-        "themselves. Look for a setting of the runtime or allocator that leaves the choice to the kernel.",
-        NOT_ADVISED: "The host gives THP only where a program asks for it. Let the program or its allocator call "
-        "madvise(MADV_HUGEPAGE), or set transparent_hugepage/enabled to always.",
-        HOST_NEVER: "The host's THP mode for this page size is never. Set transparent_hugepage/enabled to madvise or "
-        "always; memory that is there already follows by khugepaged or after a restart.",
-        NOT_ENABLED: "Shared memory follows shmem_enabled or the huge= option of its tmpfs mount, not "
-        "transparent_hugepage/enabled: switch that on. Private copies of file pages cannot be huge.",
-        TOO_SMALL: "The mapping is smaller than one huge page. Let the allocator use larger arenas, or leave it.",
-        MISALIGNED: "The memory lies outside of the aligned huge page slots of its mapping. Let the program align "
-        "large mappings to the huge page size; kernels from 6.7 on do so by themselves.",
-        NOT_YET: "Nothing forbids huge pages here: the slot was used in part before, or no huge page was free. "
-        "khugepaged may collapse it later; MADV_COLLAPSE (6.1) does it at once.",
-        UNKNOWN: "The kernel does not say: no VmFlags or THPeligible in smaps, no THP switches to read, or "
-        "THPeligible 0 with no visible cause, such as PR_THP_DISABLE_EXCEPT_ADVISED (6.18).",
-    }
-)
-"""What can be done, by reason, in order of precedence: memory that two reasons hold for counts under the first."""
-
-MISSING = "missing"
-"""Reason of a host problem that says: there is no such file here (errors.MissingError)."""
-THP_FOLDER = "transparent_hugepage"
-PASSING_MODES = frozenset({"always", "madvise"})
-SHMEM_OFF_MODES = frozenset({"never", "deny"})
-SHMEM_ADVISE = "advise"
+REMEDIES = why.REMEDIES
+PRECEDENCE = {reason: place for place, reason in enumerate(why.REASONS)}
 
 
 class Reason(NamedTuple):
-    """`bytes` on base pages in `vmas` VMAs for reason `id`. A VMA that two reasons divide counts in both."""
+    """`bytes` on base pages in `vmas` VMAs for reason `id`. A VMA that several reasons divide counts in each.
+
+    beside_bytes: what the reason concerns beside them and what holds no base pages of this process's own: empty
+    address space (not-populated), swap (swapped), page cache (file-pages). wait_s: shortest time in which khugepaged
+    looks at everything eligible on this host once. note: facts of this host that belong to the reason.
+    """
 
     id: str
     bytes: int
     vmas: int
     remedy: str
+    title: str
+    beside_bytes: int | None = None
+    wait_s: float | None = None
+    note: str | None = None
 
 
 def why_not_huge(profile: Profile) -> dict[Identity, list[Reason]]:
@@ -76,16 +51,63 @@ def why_not_huge_of(observed: Observed) -> dict[Identity, list[Reason]]:
     Base-page bytes of a VMA are Anonymous - AnonHugePages plus resident shmem - ShmemPmdMapped, so the reasons of
     a process add up to its anon_base_bytes + shmem_base_bytes when these come from the same smaps. Where smaps does
     not print AnonHugePages (before 2.6.38) or ShmemPmdMapped (before 4.8), the kernel has no such huge pages.
-    smaps does not tell where in a VMA its pages are: as many as fit outside of slots count as misaligned.
+    smaps does not tell where in a VMA its pages are; `why_slots` says what is made of that.
+    Two reasons stand for no base pages and have 0 bytes: not-populated and file-pages.
     A process whose smaps is unknown or has no Anonymous (before 2.6.3x) is absent; one with an empty list has
     nothing on base pages.
     """
-    reasons: dict[Identity, list[Reason]] = {
-        process.identity: [] for process in observed.processes if _is_divided(process)
+    tallies = {row: _Tally() for row, process in enumerate(observed.processes) if _is_divided(process)}
+    vmas = _vmas(observed)
+    for row, reason, size, count in _simple_parts(vmas).iter_rows():
+        tallies[row].add(reason, size, count)
+    failure = host_failure(observed)
+    evidence = host_evidence(observed.host, observed.timeline.host_last, failure)
+    looked_at = vmas.filter(_needs_a_look())
+    for vma in looked_at.iter_rows(named=True):
+        tallies[vma["row"]].add_parts(divide(_vma(vma), vma["reason"], evidence))
+    for row, cache, count in _file_pages(vmas).iter_rows():
+        tallies[row].add_beside(why.FILE_PAGES, cache, count)
+    wait_s = _pass_s(observed)
+    return {
+        observed.processes[row].identity: [
+            Reason(
+                reason,
+                tally.bytes.get(reason, 0),
+                tally.vmas[reason],
+                why.REMEDIES[reason],
+                why.TITLES[reason],
+                tally.beside.get(reason),
+                wait_s if reason == why.NOT_YET else None,
+                note_of(reason, observed, failure),
+            )
+            for reason in sorted(tally.vmas, key=PRECEDENCE.__getitem__)
+        ]
+        for row, tally in tallies.items()
     }
-    for row, reason, size, vmas in _parts(observed).iter_rows():
-        reasons[observed.processes[row].identity].append(Reason(reason, size, vmas, REMEDIES[reason]))
-    return reasons
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Sums of one process by reason; `vmas` has every reason."""
+
+    bytes: dict[str, int] = field(default_factory=dict)
+    beside: dict[str, int] = field(default_factory=dict)
+    vmas: dict[str, int] = field(default_factory=dict)
+
+    def add(self, reason: str, size: int, vmas: int) -> None:
+        self.bytes[reason] = self.bytes.get(reason, 0) + size
+        self.vmas[reason] = self.vmas.get(reason, 0) + vmas
+
+    def add_beside(self, reason: str, size: int, vmas: int) -> None:
+        self.beside[reason] = self.beside.get(reason, 0) + size
+        self.vmas[reason] = self.vmas.get(reason, 0) + vmas
+
+    def add_parts(self, parts: Parts) -> None:
+        """Those of one VMA, which counts once a reason."""
+        for reason, size in parts.bytes.items():
+            self.add(reason, size, 1)
+        for reason, size in parts.beside.items():
+            self.add_beside(reason, size, int(reason not in parts.bytes))
 
 
 def _is_divided(process: ProcessState) -> bool:
@@ -93,90 +115,69 @@ def _is_divided(process: ProcessState) -> bool:
     return process.maps is not None and (not process.maps or "Anonymous" in process.smaps_fields)
 
 
-def has_thp(state: HostState) -> bool | None:
-    """Whether this kernel has THP; None where its folder was not read, which is not the same as absent."""
-    if state.thp is not None:
-        return True
-    is_missing = any(path.endswith(THP_FOLDER) and why == MISSING for path, why in state.problems.items())
-    return False if is_missing else None
-
-
-def _parts(observed: Observed) -> pl.DataFrame:
-    """row, reason, bytes, vmas: only parts that hold something, ordered by row and precedence."""
-    order = pl.Enum(list(REMEDIES))
+def _vmas(observed: Observed) -> pl.DataFrame:
+    """The mappings with their base-page bytes, those of private copies of files apart, and what policy says."""
     anon_base = pl.col("anonymous") - pl.col("anon_huge").fill_null(0)
-    base = anon_base + SHMEM_RESIDENT - pl.col("shmem_huge").fill_null(0)
-    whole = _whole_vma_reason(observed)
-    outside = (
-        pl.when(pl.col("reason").is_null())
-        .then(pl.min_horizontal("base", pl.col("size") - pl.col("slot_bytes")))
-        .otherwise(0)
+    shmem_base = SHMEM_RESIDENT - pl.col("shmem_huge").fill_null(0)
+    known = observed.mappings.filter(pl.col("anonymous").is_not_null())
+    return known.with_columns(
+        is_shmem=IS_SHMEM,
+        copies=pl.when(IS_ANON).then(0).otherwise(anon_base),
+        base=pl.when(IS_ANON).then(anon_base + shmem_base).otherwise(shmem_base),
+        huge=pl.when(IS_ANON).then(pl.col("anon_huge")).otherwise(pl.col("shmem_huge")).fill_null(0),
+        cache=pl.when(IS_ANON | IS_SHMEM)
+        .then(0)
+        .otherwise(pl.col("rss") - pl.col("anonymous") - SHMEM_RESIDENT - pl.col("file_huge").fill_null(0)),
+        reason=whole_vma_reason(observed),
     )
-    vmas = observed.mappings.select(
-        "row", "count", "size", "slot_bytes", "advice", "eligible", base=base, reason=whole, is_shmem=IS_SHMEM
-    )
-    vmas = vmas.with_columns(outside=pl.when(pl.col("slot_bytes").is_null()).then(0).otherwise(outside))
-    inside_reason = pl.coalesce("reason", _slot_reason(observed.host))
-    inside = vmas.select("row", "count", reason=inside_reason, bytes=pl.col("base") - pl.col("outside"))
-    misaligned = vmas.select("row", "count", reason=pl.lit(MISALIGNED), bytes="outside")
+
+
+def _needs_a_look() -> pl.Expr:
+    """VMAs with slots: what their page tables or sums of smaps show decides."""
+    return (IS_ANON | IS_SHMEM) & (pl.col("reason").is_null() | (pl.col("slot_bytes") > 0))
+
+
+def _simple_parts(vmas: pl.DataFrame) -> pl.DataFrame:
+    """row, reason, bytes, vmas of everything that policy or shape decides for a whole VMA."""
+    whole = vmas.filter(~_needs_a_look()).select("row", "count", "reason", size="base")
+    copies = vmas.select("row", "count", reason=pl.lit(why.FILE_COPY), size="copies")
     return (
-        pl.concat([inside, misaligned])
-        .filter(pl.col("bytes") > 0)
-        .group_by("row", pl.col("reason").cast(order))
-        .agg(pl.col("bytes").sum(), vmas=pl.col("count").sum())
-        .sort("row", "reason")
+        pl.concat([whole, copies])
+        .filter(pl.col("size") > 0)
+        .group_by("row", "reason", maintain_order=True)
+        .agg(pl.col("size").sum(), vmas=pl.col("count").sum())
     )
 
 
-def _whole_vma_reason(observed: Observed) -> pl.Expr:
-    """The first reason that holds for all of a VMA, null where none does. An unknown condition does not hold."""
-    state, host = observed.timeline.host_last, observed.host
-    disabled = [
-        row
-        for row, process in enumerate(observed.processes)
-        if process.status is not None and process.status.thp_enabled == 0
-    ]
-    mode, pmd = host["host_thp_enabled"], pl.lit(host["host_pmd_bytes"], dtype=pl.Int64)
-    advised = pl.col("advice") == "hg"
-    return (
-        pl.when(pl.lit(has_thp(state) is False))
-        .then(pl.lit(NO_THP))
-        .when(pl.col("row").is_in(disabled))
-        .then(pl.lit(PRCTL))
-        .when(pl.col("advice") == "nh")
-        .then(pl.lit(ADVISED_AGAINST))
-        .when(IS_ANON & ~advised & (mode == "madvise"))
-        .then(pl.lit(NOT_ADVISED))
-        .when(IS_ANON & pl.lit(mode == "never"))
-        .then(pl.lit(HOST_NEVER))
-        .when(~IS_ANON & (~IS_SHMEM | _shmem_is_off(host)))
-        .then(pl.lit(NOT_ENABLED))
-        .when((pl.col("count") > 1) | (pl.col("size") < pmd))
-        .then(pl.lit(TOO_SMALL))
+def _file_pages(vmas: pl.DataFrame) -> pl.DataFrame:
+    """row, bytes, vmas: page cache on base pages in mapped files with room for a huge page."""
+    files = vmas.filter((pl.col("kind") == "file") & (pl.col("slot_bytes") > 0) & (pl.col("cache") > 0))
+    return files.group_by("row", maintain_order=True).agg(pl.col("cache").sum(), pl.col("count").sum())
+
+
+def _vma(row: dict[str, Any]) -> Vma:
+    """One row of `_vmas` as what `why_slots` judges."""
+    shared = [row[name] for name in ("shared_clean", "shared_dirty")]
+    return Vma(
+        base_bytes=row["base"],
+        huge_bytes=row["huge"],
+        size=row["size"],
+        slot_bytes=row["slot_bytes"] or 0,
+        swap_bytes=row["swap"] or 0,
+        shared_bytes=None if None in shared else max(sum(shared) - row["huge"], 0),
+        referenced_bytes=row["referenced"],
+        is_shmem=row["is_shmem"],
+        writable=row["writable"],
+        advice=row["advice"],
+        eligible=row["eligible"],
+        userfaultfd=bool(row["userfaultfd"]),
+        pinned_slots=0,
+        pages=None,
+        refusals={},
     )
 
 
-def _shmem_is_off(host: HostValues) -> pl.Expr:
-    """Whether policy keeps a shmem VMA from huge pages. THPeligible knows its mount's huge= option, so it decides.
-
-    Without it shmem_enabled does, which is right for all shmem but mounted tmpfs.
-    """
-    mode = host["host_shmem_enabled"]
-    refused = (pl.col("eligible") == 0) & (pl.col("slot_bytes") > 0)
-    if mode in SHMEM_OFF_MODES:
-        by_mode = pl.lit(True)
-    elif mode == SHMEM_ADVISE:
-        by_mode = pl.col("advice") != "hg"
-    else:
-        by_mode = pl.lit(False)
-    return pl.when(pl.col("eligible") > 0).then(False).otherwise(refused.fill_null(False) | by_mode)
-
-
-def _slot_reason(host: HostValues) -> pl.Expr:
-    """For memory inside of slots that no reason above explains: eligible, or the kernel does not tell."""
-    mode_passes = host["host_thp_enabled"] in PASSING_MODES
-    shmem_passes = host["host_shmem_enabled"] is not None
-    told = pl.coalesce(pl.col("eligible") > 0, pl.when(pl.col("advice").is_not_null()).then(True), pl.lit(False))
-    policy = pl.when(IS_SHMEM).then(shmem_passes).otherwise(mode_passes)
-    known_slots = pl.col("slot_bytes").is_not_null()
-    return pl.when(told & policy & known_slots).then(pl.lit(NOT_YET)).otherwise(pl.lit(UNKNOWN))
+def _pass_s(observed: Observed) -> float | None:
+    """Shortest time of one khugepaged pass, as host_khugepaged_pass_s of the feature table."""
+    slots = observed.mappings.select(measures(observed.host)["eligible_anon_slot_bytes"].alias("slots"))["slots"]
+    return pass_s(int(slots.drop_nulls().sum()) or None, observed.host["host_khugepaged_scan_bytes_per_s"])

@@ -41,6 +41,7 @@ class Mapping(Struct, frozen=True, array_like=True):
     eligible: smaps THPeligible, None where absent (before 5.0).
     slot_bytes: bytes of whole aligned PMD-size slots inside, summed; None where the PMD size is unknown.
     object: "dev:inode" of a mapped object, kept for single VMAs with an inode.
+    userfaultfd: armed by userfaultfd(2) (VmFlags um, uw or ui); None where VmFlags is absent or was not looked at.
     """
 
     kind: str
@@ -57,6 +58,7 @@ class Mapping(Struct, frozen=True, array_like=True):
     name: str
     object: str | None
     values: list[int]
+    userfaultfd: bool | None = None
 
 
 class ProcessFacts(Struct, frozen=True, omit_defaults=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from advisor.render import words
+from advisor.render import why_words, words
 from advisor.render.escape import code, fenced, link, markdown
 from advisor.render.languages import language_of
 from advisor.render.numbers import UNKNOWN_SHORT, count, human_bytes, percent, plural
@@ -141,14 +141,14 @@ def _details(processes: Iterable[ProcessEntry]) -> Iterator[str]:
         if process.why_not_huge:
             rows = [
                 (
-                    code(base.reason),
-                    human_bytes(base.bytes),
-                    count(base.vmas, UNKNOWN_SHORT),
-                    markdown(base.remedy or ""),
+                    markdown(why_words.title(base)),
+                    why_words.amount(base),
+                    why_words.vmas(base),
+                    markdown(why_words.advice(base)),
                 )
                 for base in process.why_not_huge
             ]
-            yield "Why its memory is on base pages:"
+            yield "Why its memory is not on huge pages:"
             yield table(("Reason", "Memory", "VMAs", "What would help"), rows)
         if advice.alternatives:
             yield "Not chosen:"

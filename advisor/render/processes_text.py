@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from advisor.render import words
+from advisor.render import why_words, words
 from advisor.render.escape import visible
 from advisor.render.numbers import UNKNOWN_SHORT, count, human_bytes, percent, plural
 from advisor.render.page import Page, bar, cell, style_of
@@ -89,8 +89,8 @@ def _write_details(page: Page, process: ProcessEntry) -> None:
         page.hanging("· ", lead, visible(alternative.why_not), indent=INDENT)
     for base in process.why_not_huge:
         where = "" if base.vmas is None else f" in {plural(base.vmas, 'VMA')}"
-        lead = f"{human_bytes(base.bytes)}{where} on base pages, {visible(base.reason)}: "
-        page.hanging("· ", lead, (visible(base.remedy or ""), "dim"), indent=INDENT)
+        lead = f"not huge: {why_words.amount(base)}{where}, {visible(why_words.title(base))}. "
+        page.hanging("· ", lead, (visible(why_words.advice(base)), "dim"), indent=INDENT)
 
 
 def _write_reason(page: Page, reason: Reason, *, with_remedy: bool) -> None:

@@ -53,6 +53,14 @@ class WhyReason(Protocol):
     def vmas(self) -> int: ...
     @property
     def remedy(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def beside_bytes(self) -> int | None: ...
+    @property
+    def wait_s(self) -> float | None: ...
+    @property
+    def note(self) -> str | None: ...
 
 
 def build_process(
@@ -79,8 +87,17 @@ def build_process(
         memory=_memory(row),
         recommendation=_recommendation(advice.recommendation, row),
         why_not_huge=[
-            WhyNotHuge(reason.id, reason.bytes, reason.vmas, reason.remedy)
-            for reason in sorted(why, key=lambda reason: -reason.bytes)
+            WhyNotHuge(
+                reason=reason.id,
+                bytes=reason.bytes,
+                vmas=reason.vmas,
+                remedy=reason.remedy,
+                title=reason.title,
+                beside_bytes=reason.beside_bytes,
+                wait_s=reason.wait_s,
+                note=reason.note,
+            )
+            for reason in sorted(why, key=lambda reason: (-reason.bytes, -(reason.beside_bytes or 0)))
         ],
         start_ticks=row["start_ticks"],
         executable=facts.executable if facts is not None else None,

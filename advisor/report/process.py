@@ -53,12 +53,21 @@ class RecommendationEntry(Struct, frozen=True):
 
 
 class WhyNotHuge(Struct, frozen=True):
-    """Memory on base pages that could be on huge pages: how much, in how many VMAs, why not, what would help."""
+    """Memory on base pages: how much, in how many VMAs, why it is not on huge ones, what would help.
+
+    title: the reason in words. beside_bytes: what else the reason concerns and what is no base page of this process's
+    own: empty address space (not-populated), swap (swapped), page cache (file-pages). wait_s: the shortest time in
+    which khugepaged looks at everything eligible on this host once. note: facts of this host that belong to it.
+    """
 
     reason: str
     bytes: int | None
     vmas: int | None
     remedy: str | None
+    title: str | None = None
+    beside_bytes: int | None = None
+    wait_s: float | None = None
+    note: str | None = None
 
 
 class Application(Struct, frozen=True):

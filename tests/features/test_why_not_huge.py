@@ -17,7 +17,13 @@ from tests.features.strategies import base_bytes, mappings
 def reasons(*maps: Mapping, host: HostState | None = None, **lines: Any) -> dict[str, tuple[int, int]]:
     """Reason -> (bytes, VMAs) of the only process."""
     ((_, found),) = why_not_huge(profile(sample(process(maps=list(maps), status=status(**lines)), host=host))).items()
-    return {reason.id: (reason.bytes, reason.vmas) for reason in found}
+    return {reason.id: (reason.bytes, reason.vmas) for reason in found if reason.bytes}
+
+
+def beside(*maps: Mapping, **options: Any) -> dict[str, int]:
+    """Reason -> what it concerns beside base pages."""
+    ((_, found),) = why_not_huge(profile(sample(process(maps=list(maps)), **options))).items()
+    return {reason.id: reason.beside_bytes for reason in found if reason.beside_bytes}
 
 
 def anon(size: int = 8 * MIB, resident: int = MIB, **options: Any) -> Mapping:
@@ -47,24 +53,29 @@ NO_THP = HostState(problems={"kernel/mm/transparent_hugepage": "missing"})
         (anon(advice="nh"), NEVER, 1, "advised-against"),
         (shmem(advice="nh"), None, 1, "advised-against"),
         (anon(), MADVISE, 1, "not-advised"),
-        (anon(size=MIB), MADVISE, 1, "not-advised"),
+        (anon(size=MIB), MADVISE, 1, "mapping-too-small"),
+        (anon(size=3 * MIB, slot_bytes=0), NEVER, 1, "misaligned"),
+        (anon(size=MIB, advice="nh"), NEVER, 0, "mapping-too-small"),
         (anon(advice="hg", eligible=1), MADVISE, 1, "eligible-not-yet"),
         (anon(advice="hg"), NEVER, 1, "host-mode-never"),
         (anon(advice=None, eligible=None), NEVER, None, "host-mode-never"),
         (anon(eligible=1), MTHP_ONLY, 1, "host-mode-never"),
-        (shmem(), None, 1, "file-or-shmem-not-enabled"),
+        (shmem(), None, 1, "shmem-not-enabled"),
         (shmem(eligible=1), None, 1, "eligible-not-yet"),
-        (shmem(), SHMEM_ADVISE, 1, "file-or-shmem-not-enabled"),
+        (shmem(), SHMEM_ADVISE, 1, "shmem-not-advised"),
         (shmem(advice="hg", eligible=None), SHMEM_ADVISE, 1, "eligible-not-yet"),
-        (shmem(eligible=0), SHMEM_ALWAYS, 1, "file-or-shmem-not-enabled"),
+        (shmem(eligible=0), SHMEM_ALWAYS, 1, "shmem-not-enabled"),
         (shmem(eligible=1), SHMEM_ALWAYS, 1, "eligible-not-yet"),
-        (mapping("file", 8 * MIB, Rss=MIB, Anonymous=MIB), None, 1, "file-or-shmem-not-enabled"),
+        (mapping("file", 8 * MIB, Rss=MIB, Anonymous=MIB), None, 1, "private-file-copy"),
+        (mapping("file", MIB, Rss=MIB, Anonymous=MIB, advice="nh"), NEVER, 0, "private-file-copy"),
         (anon(size=MIB), None, 1, "mapping-too-small"),
         (anon(size=64 * MIB, count=64, start=None), None, 1, "mapping-too-small"),
         (anon(size=3 * MIB, slot_bytes=0), None, 1, "misaligned"),
         (anon(eligible=1), None, 1, "eligible-not-yet"),
         (anon(eligible=None), None, 1, "eligible-not-yet"),
-        (anon(eligible=0), None, 1, "unknown"),
+        (anon(eligible=0), None, 1, "prctl-except-advised"),
+        (anon(eligible=0), None, None, "unknown"),
+        (anon(eligible=0, advice="hg"), None, 1, "unknown"),
         (anon(advice=None, eligible=None), None, None, "unknown"),
         (anon(advice=None, eligible=None), MADVISE, None, "unknown"),
         (anon(pmd=None, eligible=1), host_state(thp=thp(pmd_bytes=None)), 1, "unknown"),
@@ -133,5 +144,5 @@ def test_reasons_add_up_to_all_base_page_bytes(
     for pid, maps in enumerate(processes, 1):
         parts = found[(pid, 100)]
         assert sum(part.bytes for part in parts) == sum(map(base_bytes, maps)) == base[pid]
-        assert all(part.bytes > 0 and part.vmas > 0 for part in parts)
+        assert all((part.bytes > 0 or part.beside_bytes) and part.vmas > 0 for part in parts)
         assert len({part.id for part in parts}) == len(parts)

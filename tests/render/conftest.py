@@ -183,7 +183,20 @@ def make_processes() -> list[ProcessEntry]:
                 decided_by="both",
             ),
             application=Application("qemu", "QEMU", "high"),
-            why_not_huge=[WhyNotHuge("not-advised", 48 * GIB, 1, "Let the program call madvise(MADV_HUGEPAGE).")],
+            why_not_huge=[
+                WhyNotHuge("not-advised", 48 * GIB, 1, "Let the program call madvise(MADV_HUGEPAGE)."),
+                WhyNotHuge(
+                    "swapped",
+                    12 * MIB,
+                    2,
+                    "Lock it, or raise max_ptes_swap.",
+                    title="swapped out beyond max_ptes_swap",
+                    beside_bytes=GIB,
+                    note="max_ptes_swap is 64 of 512 pages",
+                ),
+                WhyNotHuge("khugepaged-not-yet", MIB, 1, "MADV_COLLAPSE does it.", "too early", wait_s=5400.0),
+                WhyNotHuge("not-populated", 0, 3, "Nothing to do.", "holds nothing yet", beside_bytes=2 * GIB),
+            ],
             at_stake_bytes=48 * GIB,
         ),
         process(
