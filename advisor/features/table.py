@@ -15,6 +15,7 @@ from advisor.features import (
     host_thp,
     memory,
     observation,
+    pages,
     probes,
     processes,
     program,
@@ -34,6 +35,7 @@ FEATURES: MappingProxyType[str, Feature] = MappingProxyType(
             program,
             memory,
             eligibility,
+            pages,
             rates,
             structure,
             tlb,
@@ -104,11 +106,11 @@ def feature_table_of(observed: Observed) -> pl.DataFrame:
     timeline, host = observed.timeline, observed.host
     frame = processes.counter_frame(timeline, observed.processes).hstack(program.rows(observed.processes))
     frame = frame.hstack(probes.rows(observed.processes, timeline.header.host.base_page_bytes))
-    frame = frame.with_columns(_literals(host))
+    frame = frame.hstack(pages.rows(observed.processes, timeline.host_last)).with_columns(_literals(host))
     frame = _with_measures(frame, observed)
     frame = frame.with_columns(host_khugepaged_pass_s=_khugepaged_pass(frame, host))
     frame = memory.derive(frame)
-    frame = eligibility.derive(frame)
+    frame = pages.derive(eligibility.derive(frame))
     frame = rates.derive(frame, timeline.host_last.uptime_s)
     frame = structure.derive(frame, observed.mappings)
     frame = program.derive(frame)

@@ -20,7 +20,7 @@ from advisor.recommendation.gains import (
     target_of,
 )
 from advisor.recommendation.model import Alternative, Gain, Reason, Recommendation
-from advisor.recommendation.sizing import SHMEM_RULE, base_bytes, bloat_bytes, page_bytes, pool_pages
+from advisor.recommendation.sizing import SHMEM_RULE, base_bytes, bloat_basis, bloat_bytes, page_bytes, pool_pages
 from advisor.recommendation.wishes import ASKED_FOR, Wish
 from advisor.rules import Confidence, Finding, PageSize, Policy, Scope, Severity, Status
 
@@ -151,6 +151,7 @@ def decide(
         reasons=asked + reasons if by_wish else reasons[:1] + asked + reasons[1:],
         alternatives=_alternatives(winner, choice, page, said, row, expectation),
         artefacts=[],
+        bloat_basis=None if about_shmem else bloat_basis(policy, row),
     )
 
 

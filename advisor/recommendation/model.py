@@ -48,7 +48,8 @@ class Recommendation(Struct, frozen=True):
     policy: leave | thp | thp-off | hugetlb. page_bytes and pages: None where the policy has no page size, or
     where they cannot be computed; pages_basis says what was counted. expected_gain: None without a model.
     bloat_bytes: upper bound of the growth that the policy risks (thp), prevents (thp-off), or costs by
-    rounding up (hugetlb). reasons: the deciding one first.
+    rounding up (hugetlb); bloat_basis: pages (counted in a scan) or smaps (a bound), for thp and thp-off.
+    reasons: the deciding one first.
     """
 
     policy: str
@@ -63,6 +64,7 @@ class Recommendation(Struct, frozen=True):
     reasons: list[Reason]
     alternatives: list[Alternative]
     artefacts: list[str]
+    bloat_basis: str | None = None
 
 
 class ProcessAdvice(Struct, frozen=True):

@@ -54,8 +54,14 @@ def pool_pages(row: Row, page: int | None) -> PoolSize | None:
 def bloat_bytes(policy: Policy, row: Row, sized: PoolSize | None) -> int | None:
     """Growth that the policy risks (thp), prevents (thp-off) or costs by rounding up (hugetlb), bytes."""
     if policy in (Policy.THP, Policy.THP_OFF):
-        return _size(row["huge_page_growth_bound_bytes"])
+        return _size(row["huge_page_growth_bytes"])
     return sized.pages * sized.page_bytes - sized.wanted_bytes if sized is not None else None
+
+
+def bloat_basis(policy: Policy, row: Row) -> str | None:
+    """What the growth by THP rests on: pages (counted) or smaps (a bound); None for other policies or unknown."""
+    basis = row["huge_page_growth_basis"] if policy in (Policy.THP, Policy.THP_OFF) else None
+    return None if basis is None else str(basis)
 
 
 def base_bytes(row: Row) -> int:

@@ -258,7 +258,7 @@ def _lost(one: Wanting, means: Means | None) -> str | None:
     if means is None:
         row = one.row
         if one.need is Need.BASE_PAGES:
-            return f"It may grow by up to {show_bytes(row['huge_page_growth_bound_bytes'] or 0)}."
+            return f"It may grow by up to {show_bytes(row['huge_page_growth_bytes'] or 0)}."
         kind = "shmem_base_bytes" if one.need is Need.SHMEM_THP else "slotted_anon_bytes"
         gain = one.recommendation.expected_gain
         worth = "" if gain is None else f", about {gain.median:.0%} of its time"

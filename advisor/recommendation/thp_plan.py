@@ -171,7 +171,7 @@ def _exposed_growth(rows: Sequence[Row], found: Sequence[Wanting]) -> int | None
     """
     decided = {one.row["pid"] for one in found if one.need in (Need.THP, Need.BASE_PAGES)}
     open_rows = [row for row in rows if row["pid"] not in decided and not row["thp_disabled_by_process"]]
-    bounds = [row["huge_page_growth_bound_bytes"] for row in open_rows]
+    bounds = [row["huge_page_growth_bytes"] for row in open_rows]
     return None if None in bounds else sum(bounds)
 
 

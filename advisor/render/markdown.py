@@ -173,6 +173,8 @@ def _about(process: ProcessEntry) -> Iterator[str]:
     yield from map(markdown, probe_lines(process.probes))
     basis = f"; pages for {markdown(advice.pages_basis)}" if advice.pages_basis else ""
     yield f"Gain {words.gain(advice.expected_gain)}; {words.bloat(advice)}{basis}"
+    if process.bloat_forecast is not None:
+        yield words.bloat_forecast(process.bloat_forecast)
     override = f": {markdown(advice.override_reason)}" if advice.override_reason else ""
     yield f"Decided by {advice.decided_by} with {advice.confidence} confidence{override}"
     if advice.artefacts:

@@ -18,7 +18,7 @@ from advisor.render.numbers import (
 from advisor.report.document import Report, SkippedProcess
 from advisor.report.host import Host, Pool
 from advisor.report.plan import HostPlan, PlanTenant
-from advisor.report.process import ExpectedGain, ProcessEntry, RecommendationEntry
+from advisor.report.process import BloatForecast, ExpectedGain, ProcessEntry, RecommendationEntry
 from advisor.report.reasons import Evidence
 
 MOSTLY = 0.5
@@ -80,7 +80,7 @@ def _signed_percent(share: float) -> str:
 
 
 def bloat(recommendation: RecommendationEntry) -> str:
-    """What the policy may cost or save in memory: memory may grow by up to 1.5 GiB."""
+    """What the policy may cost or save in memory: memory may grow by up to 1.5 GiB (by smaps, a bound)."""
     size = recommendation.bloat_bytes
     if size == 0:
         return "no growth of memory"
@@ -91,7 +91,29 @@ def bloat(recommendation: RecommendationEntry) -> str:
         "thp-off": f"prevents growth of up to {human_bytes(size)}",
         "hugetlb": f"whole pages cost {human_bytes(size)}",
     }
-    return words.get(recommendation.policy, f"up to {human_bytes(size)} of growth")
+    basis = {"pages": " (counted page by page)", "smaps": " (a bound by smaps)"}
+    said = words.get(recommendation.policy, f"up to {human_bytes(size)} of growth")
+    return said + basis.get(recommendation.bloat_basis or "", "")
+
+
+def bloat_forecast(forecast: BloatForecast) -> str:
+    """What THP would add, by way and by khugepaged's limit, in one sentence."""
+    ways = [f"{human_bytes(forecast.fault_bytes)} if it were started under it"]
+    if forecast.khugepaged_bytes is not None:
+        ways.append(
+            f"{human_bytes(forecast.khugepaged_bytes)} by khugepaged at max_ptes_none {forecast.max_ptes_none}"
+        )
+    if forecast.khugepaged_bytes:
+        steps: dict[int, int] = {}
+        for at in forecast.by_max_ptes_none:
+            steps.setdefault(at.bytes, at.max_ptes_none)
+        ways.append("by limit " + ", ".join(f"{human_bytes(size)} from {at} on" for size, at in steps.items()))
+    said = f"THP would add {'; '.join(ways)}"
+    if forecast.fault_bytes and forecast.reclaimable_bytes:
+        said += f"; {human_bytes(forecast.reclaimable_bytes)} comes back under memory pressure (shrink_underused)"
+    if not forecast.complete:
+        said += f"; nothing is said of {human_bytes(forecast.unscanned_bytes)} that was not looked at"
+    return said
 
 
 def identity(process: ProcessEntry) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from advisor.features.pages import forecast_of
 from advisor.features.table import host_values
 from advisor.profile.model import Profile, Skipped
 from advisor.profile.timeline import Identity, ProcessState, Timeline, fold_samples
@@ -93,7 +94,19 @@ def _processes(
         facts = state.facts if state is not None else None
         probes = state.probes if state is not None else None
         reasons = why.get(identity, ())
-        entries.append(build_process(row, facts, probes, one, reasons, start_time=start_time, redact=redact))
+        entries.append(
+            build_process(
+                row,
+                facts,
+                probes,
+                one,
+                reasons,
+                pages=state.pages if state is not None else None,
+                growth=forecast_of(state, timeline.host_last) if state is not None else None,
+                start_time=start_time,
+                redact=redact,
+            )
+        )
     return sorted(entries, key=order_of)
 
 

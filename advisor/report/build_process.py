@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
+from advisor.features.bloat import Forecast
 from advisor.features.probes import FEATURES as PROBE_FEATURES
 from advisor.knowledge.applications import recognise
-from advisor.profile.model import ProcessFacts, ProcessProbes
+from advisor.profile.model import PageScan, ProcessFacts, ProcessProbes
 from advisor.profile.redact import redact_command_line
 from advisor.recommendation import Alternative as AdvisedAlternative
 from advisor.recommendation import Gain, ProcessAdvice, Recommendation
@@ -15,6 +16,8 @@ from advisor.recommendation import Reason as AdvisedReason
 from advisor.report.process import (
     Alternative,
     Application,
+    BloatAt,
+    BloatForecast,
     ExpectedGain,
     Memory,
     ProbeCost,
@@ -70,11 +73,13 @@ def build_process(
     advice: ProcessAdvice,
     why: Sequence[WhyReason],
     *,
+    pages: PageScan | None = None,
+    growth: Forecast | None = None,
     start_time: int | None,
     redact: bool,
 ) -> ProcessEntry:
-    """One process. facts: None where only its counters were read; probes: None where none was asked for. redact:
-    secrets out of the command line.
+    """One process. facts: None where only its counters were read; probes: None where none was asked for. pages and
+    growth: its page scan and what follows from it. redact: secrets out of the command line.
     """
     command_line = facts.command_line if facts is not None else None
     return ProcessEntry(
@@ -108,6 +113,7 @@ def build_process(
         cpu_cores=row["cpu_cores"],
         at_stake_bytes=advice.at_stake_bytes,
         probes=None if probes is None else _probed(row, probes),
+        bloat_forecast=None if pages is None or growth is None else _bloat_forecast(row, pages, growth),
     )
 
 
@@ -168,6 +174,19 @@ def _probed(row: Row, probes: ProcessProbes) -> Probed:
     )
 
 
+def _bloat_forecast(row: Row, pages: PageScan, growth: Forecast) -> BloatForecast:
+    return BloatForecast(
+        fault_bytes=growth.fault,
+        khugepaged_bytes=growth.khugepaged,
+        max_ptes_none=row["host_khugepaged_max_ptes_none"],
+        basis=pages.method,
+        complete=not growth.unscanned_bytes,
+        by_max_ptes_none=[BloatAt(none, added) for none, added in sorted(growth.by_max_ptes_none.items())],
+        reclaimable_bytes=growth.reclaimable,
+        unscanned_bytes=growth.unscanned_bytes,
+    )
+
+
 def _recommendation(advised: Recommendation, row: Row) -> RecommendationEntry:
     """The words of policy, confidence and decision are the contract's; `decode_report` checks them."""
     return RecommendationEntry(
@@ -184,6 +203,7 @@ def _recommendation(advised: Recommendation, row: Row) -> RecommendationEntry:
         artefacts=list(advised.artefacts),
         pages_basis=advised.pages_basis,
         changes=_is_change(advised, row),
+        bloat_basis=advised.bloat_basis,
     )
 
 

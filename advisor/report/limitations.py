@@ -13,6 +13,7 @@ from advisor.report.document import Limitation
 from advisor.report.host import Host
 from advisor.report.process import ProcessEntry
 from advisor.rules import Finding
+from advisor.rules.conditions import LARGE_BYTES
 from advisor.rules.text import show_bytes
 
 NAMED_AT_MOST = 3
@@ -21,6 +22,9 @@ NAMED_AT_MOST = 3
 DENIED = "denied"
 WALK_FILES = ("smaps", "smaps_rollup")
 """Files of a process whose absence costs whole columns; other files are told of together."""
+
+MUCH_BASE_BYTES = LARGE_BYTES
+"""Anonymous memory on base pages from which rules ask for its density."""
 
 FILES_WITH_WALK = ("exe",)
 """Files of a process that need the same permission as its smaps: denied together, said once."""
@@ -139,6 +143,31 @@ def _reads(seen: Observation) -> Iterator[Limitation]:
         )
 
 
+def _pages(seen: Observation) -> Iterator[Limitation]:
+    """Of whom it is unknown how full their huge page slots are, so that growth is a bound."""
+    large = [process for process in seen.processes if _base_bytes(process) >= MUCH_BASE_BYTES]
+    unscanned = [process for process in large if process.bloat_forecast is None]
+    cut = [process for process in large if process.bloat_forecast and not process.bloat_forecast.complete]
+    if unscanned:
+        yield Limitation(
+            "pages-not-scanned",
+            f"How full the huge page slots of {_processes(len(unscanned))} with much memory on base pages are is "
+            "unknown: what THP would add there is a bound by smaps, which may be far too high.",
+            "Observe the running host, as root.",
+        )
+    if cut:
+        yield Limitation(
+            "pages-partly-scanned",
+            f"The pages of {_processes(len(cut))} were looked at in part, as far as the time went: the forecast of "
+            "growth covers that part alone, and advice uses the bound by smaps.",
+            "Observe that process alone, with --pid.",
+        )
+
+
+def _base_bytes(process: ProcessEntry) -> int:
+    return max(0, (process.memory.anon_bytes or 0) - (process.memory.anon_huge_bytes or 0))
+
+
 def _depth(seen: Observation) -> Iterator[Limitation]:
     if waiting := _count_not_walked(seen):
         yield Limitation(
@@ -159,7 +188,7 @@ def _depth(seen: Observation) -> Iterator[Limitation]:
         )
 
 
-CHECKS: tuple[Check, ...] = (_source, _rules, _privileges, _kernel, _supply, _reads, _depth)
+CHECKS: tuple[Check, ...] = (_source, _rules, _privileges, _kernel, _supply, _reads, _pages, _depth)
 """All checks, in the order in which a reader should see what they find."""
 
 

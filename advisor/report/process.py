@@ -33,8 +33,9 @@ class RecommendationEntry(Struct, frozen=True):
     """The advice for one process. pages: of page_bytes, for hugetlb; pages_basis says what was counted.
 
     bloat_bytes: the most that the policy can make resident memory grow (thp), that it prevents (thp-off), or that
-    whole pages cost by rounding up (hugetlb). reasons: the deciding one first. changes: false where the policy is
-    what the process has already.
+    whole pages cost by rounding up (hugetlb). bloat_basis: pages (counted in a scan) or smaps (a bound that may be
+    far too high), for thp and thp-off. reasons: the deciding one first. changes: false where the policy is what the
+    process has already.
     """
 
     policy: PolicyName
@@ -50,6 +51,34 @@ class RecommendationEntry(Struct, frozen=True):
     artefacts: list[str]
     pages_basis: str | None
     changes: bool
+    bloat_basis: str | None = None
+
+
+class BloatAt(Struct, frozen=True):
+    """What khugepaged would add to resident memory at a value of max_ptes_none."""
+
+    max_ptes_none: int
+    bytes: int
+
+
+class BloatForecast(Struct, frozen=True):
+    """Growth of resident memory if THP were on, from the populated pages of each huge page slot.
+
+    fault_bytes: the program started anew under THP, touching what it has touched; less where it gives parts of slots
+    back. khugepaged_bytes: collapsing what is there, at the host's max_ptes_none; by_max_ptes_none: at others.
+    reclaimable_bytes: of fault_bytes, what shrink_underused takes back under memory pressure; null before 6.12.
+    basis: pagemap-scan or pagemap. complete: false where unscanned_bytes of resident memory were not looked at, of
+    which nothing is said.
+    """
+
+    fault_bytes: int
+    khugepaged_bytes: int | None
+    max_ptes_none: int | None
+    basis: str
+    complete: bool
+    by_max_ptes_none: list[BloatAt]
+    reclaimable_bytes: int | None
+    unscanned_bytes: int
 
 
 class WhyNotHuge(Struct, frozen=True):
@@ -120,7 +149,7 @@ class Probed(Struct, frozen=True):
 
 class ProcessEntry(Struct, frozen=True):
     """One process. start_time: Unix seconds; start_ticks with pid names it for good. command_line: redacted. probes:
-    null where none was asked for."""
+    null where none was asked for. bloat_forecast: null where the pages of the process were not scanned."""
 
     pid: int
     start_time: int | None
@@ -140,6 +169,7 @@ class ProcessEntry(Struct, frozen=True):
     cpu_cores: float | None
     at_stake_bytes: int | None
     probes: Probed | None = None
+    bloat_forecast: BloatForecast | None = None
 
 
 class Totals(Struct, frozen=True):

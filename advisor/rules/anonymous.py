@@ -29,6 +29,11 @@ ADVISE_REMEDY = (
     "jemalloc; then restart it."
 )
 
+BOUND_PROBLEM = (
+    "Where its pages could not be scanned (huge_page_growth_basis is smaps), the figure is a bound that assumes "
+    "every touched base page alone in its slot."
+)
+
 PROTECT_SHARE = 0.1
 """Share of MemTotal. Source: own choice. Reason: growth by a tenth of the host's memory is what an operator
 would want to be protected from, whoever switches the mode to always one day."""
@@ -131,17 +136,16 @@ def large_anon_not_collapsed() -> pl.Expr:
     proposes=Policy.THP,
     gains_time=True,
     message="{slotted_anon_bytes} of anonymous memory could be huge, at the risk of growing by up to "
-    "{huge_page_growth_bound_bytes}.",
+    "{huge_page_growth_bytes}.",
     remedy="Try it on this program and watch its RSS. " + ADVISE_REMEDY,
     sources=(TRANSHUGE, KHUGEPAGED),
-    known_problems="The bound assumes one base page touched in each slot; heaps that fill from one end grow "
-    "far less.",
+    known_problems=BOUND_PROBLEM + " Heaps that fill from one end grow far less than that.",
 )
 def partly_populated_memory() -> pl.Expr:
     """What it does: matches much anonymous memory on base pages that huge pages could make two to five times
     as large.
 
-    Why it matters: where in its mappings a process has touched memory is not visible in smaps, so this is a
+    Why it matters: huge pages save page walks and cost the memory that they fill up with zeros, so this is a
     trade.
 
     Example: a heap of 12 GiB with 4 GiB touched.
@@ -180,12 +184,12 @@ def thp_already_covers() -> pl.Expr:
     confidence=Confidence.MEDIUM,
     proposes=Policy.THP_OFF,
     forbids=frozenset({Policy.THP}),
-    message="{anon_bytes} of anonymous memory could grow by up to {huge_page_growth_bound_bytes} under THP "
+    message="{anon_bytes} of anonymous memory could grow by up to {huge_page_growth_bytes} under THP "
     "mode {host_thp_enabled}.",
     remedy="Switch THP off for this program: prctl(PR_SET_THP_DISABLE) before it starts, or "
     "madvise(MADV_NOHUGEPAGE) on the sparse mappings.",
     sources=(TRANSHUGE, KHUGEPAGED, "PR_SET_THP_DISABLE(2const)"),
-    known_problems="The bound assumes that every touched base page lies in a slot of its own.",
+    known_problems=BOUND_PROBLEM,
 )
 def sparse_memory_would_bloat() -> pl.Expr:
     """What it does: matches touched memory thinly spread over large mappings where the mode gives huge pages.
@@ -206,10 +210,10 @@ def sparse_memory_would_bloat() -> pl.Expr:
     proposes=Policy.THP_OFF,
     forbids=frozenset({Policy.THP}),
     message="{anon_bytes} of anonymous memory is spread so thinly that huge pages could add "
-    "{huge_page_growth_bound_bytes}; THP mode {host_thp_enabled} does not give it any now, always would.",
+    "{huge_page_growth_bytes}; THP mode {host_thp_enabled} does not give it any now, always would.",
     remedy="Protect it from a later change of mode: prctl(PR_SET_THP_DISABLE) before the program starts.",
     sources=(TRANSHUGE, "PR_SET_THP_DISABLE(2const)"),
-    known_problems="The bound assumes that every touched base page lies in a slot of its own.",
+    known_problems=BOUND_PROBLEM,
 )
 def sparse_memory_unexposed() -> pl.Expr:
     """What it does: matches sparse memory that gets no huge pages today and would take a tenth of the host if
@@ -220,7 +224,7 @@ def sparse_memory_unexposed() -> pl.Expr:
 
     Example: an 8 GiB mapping with one page touched in each 2 MiB, 24 GiB host, mode madvise, not advised.
     """
-    risky = col("huge_page_growth_bound_bytes") >= PROTECT_SHARE * col("host_memory_total_bytes")
+    risky = col("huge_page_growth_bytes") >= PROTECT_SHARE * col("host_memory_total_bytes")
     return sparse() & risky & ~would_get_thp() & (col("host_thp_enabled") != "never")
 
 
@@ -233,10 +237,10 @@ def sparse_memory_unexposed() -> pl.Expr:
     proposes=Policy.LEAVE,
     forbids=frozenset({Policy.THP}),
     message="{anon_bytes} of anonymous memory is spread thinly; THP mode {host_thp_enabled} gives it no "
-    "huge pages, which saves up to {huge_page_growth_bound_bytes}.",
+    "huge pages, which saves up to {huge_page_growth_bytes}.",
     remedy="Nothing to do while the mode stays.",
     sources=(TRANSHUGE,),
-    known_problems="The bound assumes that every touched base page lies in a slot of its own.",
+    known_problems=BOUND_PROBLEM,
 )
 def sparse_memory_spared() -> pl.Expr:
     """What it does: matches sparse memory that gets no huge pages, under never or where the growth is small
@@ -246,7 +250,7 @@ def sparse_memory_spared() -> pl.Expr:
 
     Example: a service with 100 idle threads, mode madvise.
     """
-    small_growth = col("huge_page_growth_bound_bytes") < PROTECT_SHARE * col("host_memory_total_bytes")
+    small_growth = col("huge_page_growth_bytes") < PROTECT_SHARE * col("host_memory_total_bytes")
     return sparse() & ~would_get_thp() & (small_growth | (col("host_thp_enabled") == "never"))
 
 
@@ -258,10 +262,10 @@ def sparse_memory_spared() -> pl.Expr:
     confidence=Confidence.MEDIUM,
     proposes=Policy.LEAVE,
     forbids=frozenset({Policy.THP}),
-    message="Huge pages could add up to {huge_page_growth_bound_bytes}; {host_memory_available_bytes} is available.",
+    message="Huge pages could add up to {huge_page_growth_bytes}; {host_memory_available_bytes} is available.",
     remedy="Measure the growth with a trial on this program, or lower khugepaged/max_ptes_none first.",
     sources=(TRANSHUGE, KHUGEPAGED),
-    known_problems="The bound assumes that every touched base page lies in a slot of its own.",
+    known_problems=BOUND_PROBLEM,
 )
 def growth_exceeds_available() -> pl.Expr:
     """What it does: matches partly populated memory whose worst growth is more than what the host has
@@ -271,7 +275,7 @@ def growth_exceeds_available() -> pl.Expr:
 
     Example: 4 GiB touched of a 12 GiB heap, 5 GiB available.
     """
-    growth = col("huge_page_growth_bound_bytes")
+    growth = col("huge_page_growth_bytes")
     return (col("anon_bytes") >= LARGE_BYTES) & ~dense() & (growth > col("host_memory_available_bytes"))
 
 

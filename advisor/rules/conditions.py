@@ -105,13 +105,13 @@ def large_on_base_pages() -> pl.Expr:
 
 def sparse() -> pl.Expr:
     """Huge pages in every touched slot could multiply the memory."""
-    growth = col("huge_page_growth_bound_bytes")
+    growth = col("huge_page_growth_bytes")
     return (growth >= SPARSE_GROWTH_BYTES) & (growth >= SPARSE_GROWTH_FACTOR * col("anon_bytes"))
 
 
 def dense() -> pl.Expr:
     """Huge pages in every touched slot would at most double the memory."""
-    return col("huge_page_growth_bound_bytes") <= DENSE_GROWTH_FACTOR * col("anon_bytes")
+    return col("huge_page_growth_bytes") <= DENSE_GROWTH_FACTOR * col("anon_bytes")
 
 
 def would_get_thp() -> pl.Expr:

@@ -223,7 +223,7 @@ def khugepaged_too_eager() -> pl.Expr:
     severity=Severity.MEDIUM,
     confidence=Confidence.MEDIUM,
     message="khugepaged collapses a range with up to {host_khugepaged_max_ptes_none} empty entries; mode "
-    "{host_thp_enabled} lets it add up to {huge_page_growth_bound_bytes} here.",
+    "{host_thp_enabled} lets it add up to {huge_page_growth_bytes} here.",
     remedy="Lower khugepaged/max_ptes_none, so that only well-filled ranges are collapsed.",
     sources=(KHUGEPAGED, "mm/khugepaged.c: max_ptes_none"),
     known_problems="Also switches the shrinker of underused huge pages (6.12+) on, which the highest value "

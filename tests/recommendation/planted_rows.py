@@ -70,7 +70,7 @@ SPARSE = program(
     anon_bytes=16 * MIB + OWN_ANON,
     slotted_anon_bytes=16 * MIB,
     slot_bytes=8 * GIB,
-    huge_page_growth_bound_bytes=8 * GIB - 16 * MIB,
+    huge_page_growth_bytes=8 * GIB - 16 * MIB,
     page_table_bytes=17 * MIB,
     cpu_cores=0.0,
 )

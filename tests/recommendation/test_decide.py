@@ -130,7 +130,7 @@ def test_sparse_memory_of_a_service_under_always_gets_a_drop_in() -> None:
         5,
         anon_bytes=300 * MIB,
         slotted_anon_bytes=290 * MIB,
-        huge_page_growth_bound_bytes=6 * GIB,
+        huge_page_growth_bytes=6 * GIB,
         host_thp_enabled="always",
         cgroup="/system.slice/indexer.service",
         host_systemd_version=260,

@@ -38,7 +38,7 @@ DISABLED = {**BIG, "thp_disabled_by_process": True}
 
 SPARSE = program(
     1, anon_bytes=100 * MIB, slotted_anon_bytes=90 * MIB, slot_bytes=8 * GIB, host_thp_enabled="always",
-    huge_page_growth_bound_bytes=8 * GIB, huge_coverage=0.0,
+    huge_page_growth_bytes=8 * GIB, huge_coverage=0.0,
 )  # fmt: skip
 
 

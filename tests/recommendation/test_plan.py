@@ -150,10 +150,10 @@ def test_never_becomes_madvise_where_those_who_want_thp_can_ask() -> None:
 
 def test_always_is_advised_only_where_nobody_else_would_grow_much() -> None:
     silent = program(1, **BIG, allocator="musl")
-    quiet = program(2, anon_bytes=GIB, huge_page_growth_bound_bytes=100 * MIB, cpu_cores=0.0)
+    quiet = program(2, anon_bytes=GIB, huge_page_growth_bytes=100 * MIB, cpu_cores=0.0)
     assert plan_of(silent, quiet).thp.enabled == "always"
-    assert plan_of(silent, {**quiet, "huge_page_growth_bound_bytes": 3 * GIB}).thp.enabled == "madvise"
-    assert plan_of(silent, {**quiet, "huge_page_growth_bound_bytes": None}).thp.enabled == "madvise"
+    assert plan_of(silent, {**quiet, "huge_page_growth_bytes": 3 * GIB}).thp.enabled == "madvise"
+    assert plan_of(silent, {**quiet, "huge_page_growth_bytes": None}).thp.enabled == "madvise"
 
 
 def test_always_stays_where_it_serves() -> None:

@@ -12,7 +12,7 @@ from tests.recommendation.planted_rows import program
 from tests.rules.rows import GIB, MIB, PMD, Values, frame
 
 BIG: Values = {"anon_bytes": 4 * GIB, "slotted_anon_bytes": 4 * GIB, "slot_bytes": 4 * GIB}
-THIN: Values = {"anon_bytes": 60 * MIB, "slotted_anon_bytes": 50 * MIB, "huge_page_growth_bound_bytes": 8 * GIB}
+THIN: Values = {"anon_bytes": 60 * MIB, "slotted_anon_bytes": 50 * MIB, "huge_page_growth_bytes": 8 * GIB}
 MODES = ("always", "madvise", "never")
 
 
@@ -62,7 +62,7 @@ def test_a_program_that_cannot_ask_gets_always_and_the_other_a_switch_of_its_own
 
 
 def test_what_would_let_bystanders_grow_is_not_done_and_the_loser_is_named() -> None:
-    bystander = program(3, anon_bytes=4 * GIB, huge_page_growth_bound_bytes=4 * GIB, cpu_cores=0.0)
+    bystander = program(3, anon_bytes=4 * GIB, huge_page_growth_bytes=4 * GIB, cpu_cores=0.0)
     plan = plan_of(numerics(1, "madvise", allocator="musl"), cache(2, "madvise"), bystander)
     loser = by_pid(plan)[1]
     assert plan.thp.enabled == "madvise"
@@ -115,7 +115,7 @@ ROWS = st.fixed_dictionaries(
     {
         "anon_bytes": st.sampled_from([8 * MIB, 300 * MIB, 4 * GIB]),
         "huge": st.booleans(),
-        "huge_page_growth_bound_bytes": st.sampled_from([0, 100 * MIB, 3 * GIB, 40 * GIB, None]),
+        "huge_page_growth_bytes": st.sampled_from([0, 100 * MIB, 3 * GIB, 40 * GIB, None]),
         "advised_bytes": st.sampled_from([0, 4 * GIB, None]),
         "advised_against_anon_bytes": st.sampled_from([0, 4 * GIB]),
         "thp_disabled_by_process": st.sampled_from([False, True, None]),

@@ -134,7 +134,7 @@ ANONYMOUS = {
             {**LARGE, "host_thp_enabled": "always"},
             {**LARGE, "advised_anon_rss_bytes": GIB},
             {**LARGE, "anon_huge_bytes": 900 * MIB},
-            {**LARGE, "huge_page_growth_bound_bytes": 2 * GIB},
+            {**LARGE, "huge_page_growth_bytes": 2 * GIB},
         ],
     ),
     "large-anon-not-collapsed": Example(
@@ -143,9 +143,9 @@ ANONYMOUS = {
         [{**LARGE}, {**LARGE, "host_thp_enabled": "always", "anon_huge_bytes": 900 * MIB}],
     ),
     "partly-populated-memory": Example(
-        {**LARGE, "huge_page_growth_bound_bytes": 2 * GIB},
+        {**LARGE, "huge_page_growth_bytes": 2 * GIB},
         "1 GiB of anonymous memory could be huge, at the risk of growing by up to 2 GiB.",
-        [{**LARGE, "huge_page_growth_bound_bytes": GIB}, {**LARGE, "huge_page_growth_bound_bytes": 4 * GIB}],
+        [{**LARGE, "huge_page_growth_bytes": GIB}, {**LARGE, "huge_page_growth_bytes": 4 * GIB}],
     ),
     "thp-already-covers": Example(
         {**LARGE, "anon_huge_bytes": GIB, "anon_huge_coverage": 1.0},
@@ -158,7 +158,7 @@ ANONYMOUS = {
     "sparse-memory-would-bloat": Example(
         {**SPARSE, "host_thp_enabled": "always"},
         "16 MiB of anonymous memory could grow by up to 8 GiB under THP mode always.",
-        [{**SPARSE}, {**SPARSE, "host_thp_enabled": "always", "huge_page_growth_bound_bytes": 255 * MIB}],
+        [{**SPARSE}, {**SPARSE, "host_thp_enabled": "always", "huge_page_growth_bytes": 255 * MIB}],
     ),
     "sparse-memory-unexposed": Example(
         {**SPARSE},
@@ -177,11 +177,11 @@ ANONYMOUS = {
         [{**SPARSE}, {**SPARSE, "host_thp_enabled": "always"}],
     ),
     "growth-exceeds-available": Example(
-        {**LARGE, "huge_page_growth_bound_bytes": 3 * GIB, "host_memory_available_bytes": 2 * GIB},
+        {**LARGE, "huge_page_growth_bytes": 3 * GIB, "host_memory_available_bytes": 2 * GIB},
         "Huge pages could add up to 3 GiB; 2 GiB is available.",
         [
-            {**LARGE, "huge_page_growth_bound_bytes": 2 * GIB, "host_memory_available_bytes": 2 * GIB},
-            {**LARGE, "huge_page_growth_bound_bytes": GIB, "host_memory_available_bytes": 512 * MIB},
+            {**LARGE, "huge_page_growth_bytes": 2 * GIB, "host_memory_available_bytes": 2 * GIB},
+            {**LARGE, "huge_page_growth_bytes": GIB, "host_memory_available_bytes": 512 * MIB},
         ],
     ),
 }

@@ -78,7 +78,7 @@ QUIET: Values = {
     "unslotted_anon_bytes": 0,
     "alignment_loss_bytes": 0,
     "thp_eligible_anon_rss_bytes": 0,
-    "huge_page_growth_bound_bytes": 0,
+    "huge_page_growth_bytes": 0,
     "advised_bytes": 0,
     "advised_anon_rss_bytes": 0,
     "advised_against_anon_bytes": 0,
@@ -113,7 +113,7 @@ SPARSE: Values = {
     "anon_base_bytes": 16 * MIB,
     "slotted_anon_bytes": 16 * MIB,
     "slot_bytes": 8 * GIB,
-    "huge_page_growth_bound_bytes": 8 * GIB - 16 * MIB,
+    "huge_page_growth_bytes": 8 * GIB - 16 * MIB,
 }
 """8 GiB mapped, one base page touched in each PMD slot."""
 
