@@ -13,8 +13,9 @@ from advisor.collect.priority import Walk
 from advisor.collect.programs import ProgramReader, libraries_of_interest
 from advisor.collect.smaps_batch import SmapsBatch
 from advisor.procfs.errors import GoneError, KernelTextError, MissingError
-from advisor.procfs.facts import ProgramFacts, Stat, Status
+from advisor.procfs.facts import PinnedRange, ProgramFacts, Stat, Status
 from advisor.procfs.fs import KernelFs
+from advisor.procfs.io_uring import read_pinned_buffers
 from advisor.procfs.process import parse_cgroup, parse_cmdline, parse_limits, parse_stat, parse_status
 from advisor.procfs.smaps_lines import parse_smaps_rollup
 from advisor.profile.model import ProcessFacts
@@ -65,7 +66,7 @@ class ReadPlan:
     def files(self) -> frozenset[str]:
         """Files that are tried: what was wrong with them before says nothing any more."""
         facts = FACT_FILES if self.with_facts else ()
-        status = ("status",) if self.with_status else ()
+        status = ("status", "fd") if self.with_status else ()
         return frozenset((*facts, *status, *(WALK_FILES if self.walk else ())))
 
 
@@ -76,6 +77,7 @@ class ProcessReading:
     facts: ProcessFacts | None = None
     status: Status | None = None
     rollup: dict[str, int] | None = None
+    pinned: list[PinnedRange] | None = None
     problems: dict[str, str] = field(default_factory=dict)
     cost_s: float | None = None
 
@@ -122,6 +124,8 @@ class ProcessReader:
         reading = ProcessReading()
         if item.with_status:
             reading.status = self._try(reading, "status", lambda: self._status(item.pid))
+            if reading.status is not None and reading.status.vm_pinned_bytes:
+                reading.pinned = self._try(reading, "fd", lambda: read_pinned_buffers(self.fs, item.pid))
         if item.with_facts:
             reading.facts = self._facts(item, reading)
         if item.walk is not None:

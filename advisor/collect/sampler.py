@@ -306,7 +306,11 @@ class Sampler:
 
     def _take(self, tick: _Tick, plan: ReadPlan, reading: ProcessReading, batch: SmapsBatch) -> None:
         sections = tick.sections[plan.pid] = Sections(
-            facts=reading.facts, status=reading.status, rollup=reading.rollup, problems=reading.problems
+            facts=reading.facts,
+            status=reading.status,
+            rollup=reading.rollup,
+            pinned=reading.pinned,
+            problems=reading.problems,
         )
         tracked = self._tracked.setdefault(plan.pid, Tracked(plan.pid, plan.start_ticks))
         kept = {name: why for name, why in tracked.problems.items() if name not in plan.files}

@@ -13,6 +13,7 @@ from advisor.features.host_thp import pass_s
 from advisor.features.mappings import IS_ANON, IS_SHMEM, SHMEM_RESIDENT
 from advisor.features.table import Observed, observe
 from advisor.features.why_host import host_failure, note_of
+from advisor.features.why_places import Places
 from advisor.features.why_policy import whole_vma_reason
 from advisor.features.why_slots import Parts, Vma, divide, host_evidence
 from advisor.profile.model import Profile
@@ -62,9 +63,11 @@ def why_not_huge_of(observed: Observed) -> dict[Identity, list[Reason]]:
         tallies[row].add(reason, size, count)
     failure = host_failure(observed)
     evidence = host_evidence(observed.host, observed.timeline.host_last, failure)
+    pmd = evidence.limits.pmd_bytes if evidence.limits is not None else None
+    places = [Places.of(process, pmd) for process in observed.processes]
     looked_at = vmas.filter(_needs_a_look())
     for vma in looked_at.iter_rows(named=True):
-        tallies[vma["row"]].add_parts(divide(_vma(vma), vma["reason"], evidence))
+        tallies[vma["row"]].add_parts(divide(_vma(vma, places[vma["row"]]), vma["reason"], evidence))
     for row, cache, count in _file_pages(vmas).iter_rows():
         tallies[row].add_beside(why.FILE_PAGES, cache, count)
     wait_s = _pass_s(observed)
@@ -155,8 +158,9 @@ def _file_pages(vmas: pl.DataFrame) -> pl.DataFrame:
     return files.group_by("row", maintain_order=True).agg(pl.col("cache").sum(), pl.col("count").sum())
 
 
-def _vma(row: dict[str, Any]) -> Vma:
-    """One row of `_vmas` as what `why_slots` judges."""
+def _vma(row: dict[str, Any], places: Places) -> Vma:
+    """One row of `_vmas` as what `why_slots` judges; places: what is known of its process by address."""
+    start = row["start"] if row["count"] == 1 else None
     shared = [row[name] for name in ("shared_clean", "shared_dirty")]
     return Vma(
         base_bytes=row["base"],
@@ -171,8 +175,8 @@ def _vma(row: dict[str, Any]) -> Vma:
         advice=row["advice"],
         eligible=row["eligible"],
         userfaultfd=bool(row["userfaultfd"]),
-        pinned_slots=0,
-        pages=None,
+        pinned_slots=places.pinned_slots(start, row["size"]),
+        pages=None if row["is_shmem"] else places.pages(start, row["kind"], row["advice"]),
         refusals={},
     )
 

@@ -44,12 +44,15 @@ class Group(NamedTuple):
 
 
 class Pages(NamedTuple):
-    """What a walk of the page tables found in one VMA. empty_slots: whole slots that hold nothing; outside_bytes:
-    present in no whole slot; mthp_bytes: in folios between the base and the PMD page; whole_bytes: in folios of the
-    PMD size and more that base page entries map. The last two are 0 where nobody could look."""
+    """What a walk of the page tables found in one VMA, or in several (empty_slots None).
+
+    empty_slots: whole slots that hold nothing; outside_bytes: present in no whole slot; mthp_bytes: in folios between
+    the base and the PMD page; whole_bytes: in folios of the PMD size and more that base page entries map. The last
+    two are 0 where nobody could look.
+    """
 
     groups: Sequence[Group]
-    empty_slots: int
+    empty_slots: int | None
     outside_bytes: int
     mthp_bytes: int = 0
     whole_bytes: int = 0
@@ -228,7 +231,7 @@ def _fitted(found: Mapping[str, int], total: int) -> dict[str, int]:
 
 def _note_beside(vma: Vma, limits: Limits, parts: Parts) -> None:
     """Slots without base pages: in swap, or with nothing in them (at least so many, where smaps alone tells)."""
-    if vma.pages is not None:
+    if vma.pages is not None and vma.pages.empty_slots is not None:
         empty = vma.pages.empty_slots * limits.pmd_bytes
         swapped = sum(g.slots * g.swapped for g in vma.pages.groups if _is_swapped(g.swapped, limits))
         swapped *= limits.page_bytes

@@ -62,6 +62,13 @@ class Status(Struct, frozen=True, omit_defaults=True):
     threads: int | None = None
 
 
+class PinnedRange(Struct, frozen=True, array_like=True):
+    """Address range of one process that is pinned in memory: a buffer registered with io_uring. Bytes."""
+
+    start: int
+    size: int
+
+
 class CgroupMembership(Struct, frozen=True, omit_defaults=True):
     """One line of `/proc/PID/cgroup` (cgroups(7)): hierarchy 0 with no controllers is v2."""
 

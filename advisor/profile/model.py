@@ -16,6 +16,7 @@ from advisor.procfs.facts import (
     HugetlbPool,
     Limit,
     Pagetypes,
+    PinnedRange,
     Pressure,
     ProgramFacts,
     Stat,
@@ -214,7 +215,8 @@ class ProcessRecord(Struct, frozen=True, omit_defaults=True):
 
     rollup: smaps_rollup fields, bytes. problems: file name -> reason of KernelTextError ("denied", "hung", ...).
     probes: only where they were asked for. pages: of processes with much anonymous memory, when it first is seen and
-    when it changed much (0.2.0).
+    when it changed much (0.2.0). pinned: where status has VmPin, the buffers known to be pinned, which are those of
+    io_uring (0.2.0).
     """
 
     pid: int
@@ -227,6 +229,7 @@ class ProcessRecord(Struct, frozen=True, omit_defaults=True):
     problems: dict[str, str] | None = None
     probes: ProcessProbes | None = None
     pages: PageScan | None = None
+    pinned: list[PinnedRange] | None = None
 
 
 class Skipped(Struct, frozen=True):

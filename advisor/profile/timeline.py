@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from msgspec import structs
 
-from advisor.procfs.facts import Stat, Status
+from advisor.procfs.facts import PinnedRange, Stat, Status
 from advisor.profile.model import (
     Header,
     HostState,
@@ -62,6 +62,7 @@ class ProcessState:
     smaps_fields: Sequence[str] = ()
     probes: ProcessProbes | None = None
     pages: PageScan | None = None
+    pinned: list[PinnedRange] | None = None
     first_anon_huge: tuple[float, int] | None = None
 
     @property
@@ -103,6 +104,8 @@ class ProcessState:
             self.probes = record.probes
         if record.pages is not None:
             self.pages = record.pages
+        if record.pinned is not None:
+            self.pinned = record.pinned
         if record.maps is not None or record.rollup is not None:
             self._add_walk(record, t_s, smaps_fields)
 
