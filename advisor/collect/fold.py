@@ -115,12 +115,13 @@ class Folder:
             self._heads = _HeadFacts(table.heads)
         kind, shared, writable = self._heads.columns()[:, table.head]
         flags = np.array([_flag_facts(letters) for letters in table.flag_sets], np.int64)
-        advice, locked, hugetlb, device, userfaultfd = flags[table.flags].T
+        advice, locked, hugetlb, device, userfaultfd, noreserve = flags[table.flags].T
         page = table.column("KernelPageSize")
         page_bytes = np.full(len(table), -1, np.int64) if page is None else page
         kind[device == 1] = KINDS.index("device")
         kind[(hugetlb == 1) | (page_bytes > (self.base_page_bytes or page_bytes.min()))] = HUGETLB
-        facts = np.stack((kind, page_bytes, advice, table.eligible, shared, writable, locked, userfaultfd))
+        noreserve = np.where(kind == HUGETLB, noreserve, -1)
+        facts = np.stack((kind, page_bytes, advice, table.eligible, shared, writable, locked, userfaultfd, noreserve))
         return _Columns(facts, self._slot_bytes(table))
 
     def _slot_bytes(self, table: VmaTable) -> Int64s:
@@ -163,9 +164,9 @@ class _HeadFacts:
 
 @dataclass(slots=True)
 class _Columns:
-    """facts: (8, n) kind, page bytes, advice, eligible, shared, writable, locked, userfaultfd.
+    """facts: (9, n) kind, page bytes, advice, eligible, shared, writable, locked, userfaultfd, noreserve.
 
-    VMAs equal in all are folded.
+    VMAs equal in all are folded. Hugetlb ones stand alone, and only they have the last.
     """
 
     facts: Int64s
@@ -178,7 +179,7 @@ class _Columns:
 
     def group_key(self, single: npt.NDArray[np.bool_]) -> Int64s:
         """Equal for VMAs of one process that are folded together; unique for single ones."""
-        kind, _page, advice, eligible, shared, writable, locked, armed = self.facts
+        kind, _page, advice, eligible, shared, writable, locked, armed, _noreserve = self.facts
         key = kind
         for column, width in (
             (advice, 4),
@@ -195,7 +196,7 @@ class _Columns:
 def _mapping(
     head: Head, facts: list[int], count: int, start: int, size: int, slot_bytes: int, values: list[int]
 ) -> Mapping:
-    kind, page, advice, eligible, shared, writable, locked, userfaultfd = facts
+    kind, page, advice, eligible, shared, writable, locked, userfaultfd, noreserve = facts
     single = start != NO_START
     return Mapping(
         KINDS[kind],
@@ -213,13 +214,14 @@ def _mapping(
         f"{head.device}:{head.inode}" if single and head.inode else None,
         values,
         userfaultfd == 1 if userfaultfd >= 0 else None,
+        noreserve == 1 if noreserve >= 0 else None,
     )
 
 
-def _flag_facts(letters: str | None) -> tuple[int, int, int, int, int]:
-    """(index into ADVICE, locked or -1, hugetlb, device, userfaultfd or -1) of one set of VmFlags."""
+def _flag_facts(letters: str | None) -> tuple[int, int, int, int, int, int]:
+    """(index into ADVICE, locked or -1, hugetlb, device, userfaultfd or -1, noreserve or -1) of a set of VmFlags."""
     if letters is None:
-        return ADVICE.index(None), -1, 0, 0, -1
+        return ADVICE.index(None), -1, 0, 0, -1, -1
     flags = set(letters.split())
     advice = "hg" if "hg" in flags else "nh" if "nh" in flags else ""
     return (
@@ -228,6 +230,7 @@ def _flag_facts(letters: str | None) -> tuple[int, int, int, int, int]:
         int("ht" in flags),
         int("io" in flags or "pf" in flags),
         int(not flags.isdisjoint(USERFAULTFD_FLAGS)),
+        int("nr" in flags),
     )
 
 
@@ -254,6 +257,7 @@ def _fold_key(mapping: Mapping) -> tuple[object, ...]:
         mapping.writable,
         mapping.locked,
         mapping.userfaultfd,
+        mapping.noreserve,
     )
 
 
@@ -286,4 +290,5 @@ def _replaced(mapping: Mapping, count: int, size: int, slot_bytes: int | None, v
         object=None,
         values=values,
         userfaultfd=mapping.userfaultfd,
+        noreserve=mapping.noreserve,
     )

@@ -13,9 +13,10 @@ from typing import TypeVar
 from advisor.knowledge.tlb import tlb_levels
 from advisor.procfs.buddyinfo import parse_buddyinfo, parse_pagetypeinfo
 from advisor.procfs.cgroup import read_all_cgroup_hugetlb
+from advisor.procfs.cgroup_memory import parse_hugetlb_accounting, read_all_cgroup_memory
 from advisor.procfs.cpuinfo import parse_cpuinfo
 from advisor.procfs.errors import KernelTextError
-from advisor.procfs.facts import CgroupHugetlb, CgroupMembership, Cpu, Pressure
+from advisor.procfs.facts import CgroupHugetlb, CgroupMembership, CgroupMemory, Cpu, Pressure
 from advisor.procfs.fs import KernelFs
 from advisor.procfs.hugetlb import NODES_FOLDER, POOLS_FOLDER, list_nodes, read_pools
 from advisor.procfs.meminfo import parse_meminfo, parse_node_meminfo
@@ -80,6 +81,7 @@ def read_host_state(
     khugepaged_pid: the kernel thread whose CPU time is wanted, None where it is not known.
     """
     problems: dict[str, str] = {}
+    bounding = list(cgroups)
     return HostState(
         meminfo=_parse_proc(fs, "meminfo", parse_meminfo, problems),
         vmstat=_parse_proc(fs, "vmstat", parse_vmstat, problems),
@@ -90,7 +92,9 @@ def read_host_state(
         pools=_attempt(problems, POOLS_FOLDER, lambda: read_pools(fs, problems)),
         pressure=_read_pressure(fs, problems),
         node_meminfo=_read_node_meminfo(fs, problems),
-        cgroup_hugetlb=_read_cgroups(fs, cgroups, problems),
+        cgroup_hugetlb=_read_cgroups(fs, bounding, problems),
+        cgroup_memory=_read_memory_limits(fs, bounding, problems),
+        hugetlb_in_memcg=_parse_proc(fs, "mounts", parse_hugetlb_accounting, {}),
         khugepaged_ticks=_read_khugepaged_ticks(fs, khugepaged_pid, problems),
         uptime_s=_parse_proc(fs, "uptime", parse_uptime, problems),
         problems=problems,
@@ -138,6 +142,13 @@ def _read_cgroups(
 ) -> list[CgroupHugetlb]:
     found = read_all_cgroup_hugetlb(fs, cgroups, problems)
     return sorted(found, key=lambda facts: (facts.version, facts.path, facts.page_bytes))
+
+
+def _read_memory_limits(
+    fs: KernelFs, cgroups: Iterable[list[CgroupMembership]], problems: dict[str, str]
+) -> list[CgroupMemory]:
+    found = read_all_cgroup_memory(fs, cgroups, problems)
+    return sorted(found, key=lambda facts: (facts.version, facts.path))
 
 
 def _read_khugepaged_ticks(fs: KernelFs, pid: int | None, problems: dict[str, str]) -> int | None:

@@ -13,9 +13,10 @@ from advisor.collect.priority import Walk
 from advisor.collect.programs import ProgramReader, libraries_of_interest
 from advisor.collect.smaps_batch import SmapsBatch
 from advisor.procfs.errors import GoneError, KernelTextError, MissingError
-from advisor.procfs.facts import PinnedRange, ProgramFacts, Stat, Status
+from advisor.procfs.facts import NumaPlacement, PinnedRange, ProgramFacts, Stat, Status
 from advisor.procfs.fs import KernelFs
 from advisor.procfs.io_uring import read_pinned_buffers
+from advisor.procfs.numa_maps import parse_numa_maps
 from advisor.procfs.process import parse_cgroup, parse_cmdline, parse_limits, parse_stat, parse_status
 from advisor.procfs.smaps_lines import parse_smaps_rollup
 from advisor.profile.model import ProcessFacts
@@ -27,7 +28,7 @@ UNKNOWN_START = 0
 
 
 FACT_FILES = ("cgroup", "limits", "exe", "cmdline")
-WALK_FILES = ("smaps", "smaps_rollup")
+WALK_FILES = ("smaps", "smaps_rollup", "numa_maps")
 
 
 class StatReader:
@@ -78,6 +79,7 @@ class ProcessReading:
     status: Status | None = None
     rollup: dict[str, int] | None = None
     pinned: list[PinnedRange] | None = None
+    numa: NumaPlacement | None = None
     problems: dict[str, str] = field(default_factory=dict)
     cost_s: float | None = None
 
@@ -102,12 +104,16 @@ class UserNames:
 
 
 class ProcessReader:
-    """ReadPlan -> ProcessReading; smaps go to the batch and are there under the pid after `finish`."""
+    """ReadPlan -> ProcessReading; smaps go to the batch and are there under the pid after `finish`.
 
-    def __init__(self, fs: KernelFs, batch: SmapsBatch, users: UserNames) -> None:
+    with_numa: read numa_maps beside smaps, which costs as much again; worth it where there are several nodes.
+    """
+
+    def __init__(self, fs: KernelFs, batch: SmapsBatch, users: UserNames, *, with_numa: bool = False) -> None:
         self.fs = fs
         self.batch = batch
         self.users = users
+        self.with_numa = with_numa
 
     @property
     def place(self) -> str:
@@ -117,7 +123,7 @@ class ProcessReader:
         self.batch.finish()
 
     def successor(self) -> ProcessReader:
-        return ProcessReader(self.fs, self.batch.successor(), self.users)
+        return ProcessReader(self.fs, self.batch.successor(), self.users, with_numa=self.with_numa)
 
     def read(self, item: ReadPlan) -> ProcessReading:
         """Raises GoneError where the process ended, or where its pid now belongs to another one."""
@@ -153,6 +159,11 @@ class ProcessReader:
                 return
         path = self.fs.mark(self.fs.proc_path(f"{plan.pid}/smaps"))
         self._try(reading, "smaps", lambda: self.batch.read(plan.pid, path))
+        if self.with_numa:
+            reading.numa = self._try(reading, "numa_maps", lambda: self._numa(plan.pid))
+
+    def _numa(self, pid: int) -> NumaPlacement:
+        return self.fs.parse_process(pid, "numa_maps", parse_numa_maps)
 
     def _confirm(self, plan: ReadPlan) -> None:
         """A pid may be given to a new process between two reads; its start time then differs."""

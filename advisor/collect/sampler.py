@@ -287,7 +287,8 @@ class Sampler:
         return self.budget.available_s()
 
     def _read_processes(self, tick: _Tick, plans: list[ReadPlan]) -> None:
-        reader = ProcessReader(self.fs, SmapsBatch(self._folder, self._parser), self._users)
+        several = len(self.host_facts.nodes or ()) > 1
+        reader = ProcessReader(self.fs, SmapsBatch(self._folder, self._parser), self._users, with_numa=several)
         run = self._run(tick, reader, plans)
         batch: SmapsBatch = run.reader.batch  # type: ignore[attr-defined]  # a ProcessReader or its successor
         self._parser = batch.parser
@@ -315,6 +316,9 @@ class Sampler:
         tracked = self._tracked.setdefault(plan.pid, Tracked(plan.pid, plan.start_ticks))
         kept = {name: why for name, why in tracked.problems.items() if name not in plan.files}
         sections.problems = {**kept, **reading.problems}
+        facts = sections.facts or tracked.facts
+        if reading.numa is not None and facts is not None:
+            sections.facts = msgspec.structs.replace(facts, numa=reading.numa)
         if plan.walk is None:
             return
         key = memory_key(tick.stats[plan.pid])

@@ -45,6 +45,7 @@ MAPPING_TYPES: dict[str, type[pl.DataType]] = {
     "slot_bytes": pl.Int64,
     "object": pl.String,
     "userfaultfd": pl.Boolean,
+    "noreserve": pl.Boolean,
 }
 """Fields of `Mapping` that features use."""
 

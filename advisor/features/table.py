@@ -16,6 +16,7 @@ from advisor.features import (
     memory,
     observation,
     pages,
+    placement,
     probes,
     processes,
     program,
@@ -38,6 +39,7 @@ FEATURES: MappingProxyType[str, Feature] = MappingProxyType(
             pages,
             rates,
             structure,
+            placement,
             tlb,
             observation,
             probes,
@@ -94,7 +96,7 @@ def observe(timeline: Timeline) -> Observed:
 def host_values(timeline: Timeline) -> dict[str, Value]:
     """Every host column that does not depend on the table itself."""
     values: dict[str, Value] = {"host": timeline.header.host.hostname}
-    values |= host_memory.host_values(timeline) | host_thp.host_values(timeline)
+    values |= host_memory.host_values(timeline) | host_thp.host_values(timeline) | placement.host_values(timeline)
     base_page, pmd = timeline.header.host.base_page_bytes, host_thp.pmd_bytes(timeline)
     values |= host_memory.contiguity(timeline.host_last, base_page, pmd)
     values |= host_pools.host_values(timeline.host_last.pools, pmd)
@@ -106,7 +108,8 @@ def feature_table_of(observed: Observed) -> pl.DataFrame:
     timeline, host = observed.timeline, observed.host
     frame = processes.counter_frame(timeline, observed.processes).hstack(program.rows(observed.processes))
     frame = frame.hstack(probes.rows(observed.processes, timeline.header.host.base_page_bytes))
-    frame = frame.hstack(pages.rows(observed.processes, timeline.host_last)).with_columns(_literals(host))
+    frame = frame.hstack(pages.rows(observed.processes, timeline.host_last))
+    frame = frame.hstack(placement.rows(timeline, observed.processes, host)).with_columns(_literals(host))
     frame = _with_measures(frame, observed)
     frame = frame.with_columns(host_khugepaged_pass_s=_khugepaged_pass(frame, host))
     frame = memory.derive(frame)
@@ -129,7 +132,7 @@ def _with_measures(frame: pl.DataFrame, observed: Observed) -> pl.DataFrame:
     A process whose smaps was read and is empty (a zombie) has none of anything: 0, not unknown.
     """
     host = observed.host
-    measures = memory.measures(host) | eligibility.measures(host) | structure.MEASURES
+    measures = memory.measures(host) | eligibility.measures(host) | structure.MEASURES | placement.measures()
     sums = sum_measures(observed.mappings, measures, memory.MAXIMA | program.MAXIMA)
     joined = frame.join(sums, on="row", how="left", maintain_order="left")
     is_empty = pl.col("maps_known") & pl.col("vma_count").is_null()

@@ -71,7 +71,7 @@ def read_all_cgroup_hugetlb(
                 continue
             key = (version, tuple(entry.controllers))
             if key not in roots:
-                roots[key] = _find_root(fs, version, entry.controllers, problems)
+                roots[key] = find_root(fs, version, entry.controllers, problems)
             root = roots[key]
             if root is not None:
                 _read_line_of_descent(fs, root, version, entry.path, seen, problems)
@@ -85,10 +85,16 @@ def _version(entry: CgroupMembership) -> int | None:
     return 1 if "hugetlb" in entry.controllers else None
 
 
-def _find_root(fs: KernelFs, version: int, controllers: Sequence[str], problems: dict[str, str] | None) -> str | None:
-    """Folder below sysfs where the hierarchy is mounted; v1 controllers mounted together share a folder."""
+def find_root(
+    fs: KernelFs,
+    version: int,
+    controllers: Sequence[str],
+    problems: dict[str, str] | None,
+    controller: str = "hugetlb",
+) -> str | None:
+    """Folder below sysfs where the hierarchy of a controller is mounted; v1 ones mounted together share a folder."""
     if version == 1:
-        places = [f"{CGROUP_FOLDER}/hugetlb"]
+        places = [f"{CGROUP_FOLDER}/{controller}"]
         joined = ",".join(controllers)
         if "/" not in joined and "\0" not in joined:
             places.append(f"{CGROUP_FOLDER}/{joined}")
@@ -108,7 +114,7 @@ def _read_line_of_descent(
     problems: dict[str, str] | None,
 ) -> None:
     """Reads from the root down to `path`; stops where the controller is not handed on to what is below."""
-    for step in _ancestors(path):
+    for step in ancestors(path):
         key = (version, step)
         if key not in seen:
             seen[key] = _read_cgroup(fs, root + step.rstrip("/"), version, step, problems)
@@ -116,8 +122,11 @@ def _read_line_of_descent(
             return
 
 
-def _ancestors(path: str) -> list[str]:
-    """ "/a/b" gives "/", "/a", "/a/b"; nothing for a path with ".." or a NUL."""
+def ancestors(path: str) -> list[str]:
+    """A cgroup and those above it, the root first: "/a/b" gives "/", "/a", "/a/b".
+
+    Nothing for a path with ".." or a NUL.
+    """
     parts = [part for part in path.split("/") if part not in ("", ".")]
     if ".." in parts or "\0" in path:
         return []

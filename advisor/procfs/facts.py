@@ -41,7 +41,8 @@ class Status(Struct, frozen=True, omit_defaults=True):
     """`/proc/PID/status`: the memory lines. None where this kernel does not print the line.
 
     thp_enabled: 5.0+; 0 means PR_SET_THP_DISABLE (stays 1 in 6.18's except-advised mode).
-    hugetlb_bytes: 4.4+; rss_*_bytes: 4.5+. Kernel threads have no Vm lines at all.
+    hugetlb_bytes: 4.4+; rss_*_bytes: 4.5+. Kernel threads have no Vm lines at all. mems_allowed: NUMA nodes as the
+    kernel lists them ("0-1,3"), from cpuset; None also in profiles recorded before it was read.
     """
 
     name: str
@@ -60,6 +61,18 @@ class Status(Struct, frozen=True, omit_defaults=True):
     hugetlb_bytes: int | None = None
     thp_enabled: int | None = None
     threads: int | None = None
+    mems_allowed: str | None = None
+
+
+class NumaPlacement(Struct, frozen=True, omit_defaults=True):
+    """Where memory lies and must lie, from `/proc/PID/numa_maps` (proc_pid_numa_maps(5)).
+
+    bound_to: nodes that most of its memory is bound to by mbind or set_mempolicy ("1", "0-1"); None: to none.
+    hugetlb: page size -> node -> resident bytes.
+    """
+
+    bound_to: str | None = None
+    hugetlb: dict[int, dict[int, int]] = field(default_factory=dict)
 
 
 class PinnedRange(Struct, frozen=True, array_like=True):
@@ -197,6 +210,15 @@ class CgroupHugetlb(Struct, frozen=True, omit_defaults=True):
     rsvd_limit_bytes: int | None = None
     rsvd_usage_bytes: int | None = None
     limit_hits: int | None = None
+
+
+class CgroupMemory(Struct, frozen=True, omit_defaults=True):
+    """memory controller of one cgroup that has a limit, bytes. usage_bytes: None is unknown."""
+
+    path: str
+    version: int
+    limit_bytes: int
+    usage_bytes: int | None = None
 
 
 class Cpu(Struct, frozen=True, omit_defaults=True):

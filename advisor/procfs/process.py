@@ -42,6 +42,8 @@ _STATUS_SIZES = {
 }
 _STATUS_COUNTS = {b"THP_enabled": "thp_enabled", b"Threads": "threads"}
 
+_MEMS_ALLOWED = b"\nMems_allowed_list:"
+
 _LIMIT = re.compile(rb"(\S.*?) {2,}(unlimited|[0-9]+) +(unlimited|[0-9]+) *([^ ]*) *")
 """A row of fs/proc/base.c proc_pid_limits: name, soft, hard, unit, padded with blanks; some have no unit."""
 
@@ -98,8 +100,8 @@ def _ticks(token: bytes) -> int | None:
 def parse_status(data: bytes) -> Status:
     """`/proc/PID/status`: name, real user id and the memory lines, in bytes; other lines are not looked at.
 
-    The kernel writes a line end or a backslash in the name as an escape; it stays one. Nothing that is wanted
-    comes after SigQ (fs/proc/array.c proc_pid_status), so half of the lines are not taken apart.
+    The kernel writes a line end or a backslash in the name as an escape; it stays one. Only Mems_allowed_list is
+    wanted after SigQ (fs/proc/array.c proc_pid_status), so half of the lines are not taken apart.
     """
     name: str | None = None
     uid: int | None = None
@@ -120,7 +122,15 @@ def parse_status(data: bytes) -> Status:
             raise MalformedError("no colon in the line", line=number)
     if name is None:
         raise MalformedError("no Name line", line=1)
-    return Status(name=name, uid=uid, **values)
+    return Status(name=name, uid=uid, mems_allowed=_mems_allowed(data, max(end, 0)), **values)
+
+
+def _mems_allowed(data: bytes, begin: int) -> str | None:
+    """The list of NUMA nodes behind `begin`; None where the kernel prints none (without CONFIG_CPUSETS)."""
+    start = data.find(_MEMS_ALLOWED, begin)
+    if start < 0:
+        return None
+    return decode(data[start + len(_MEMS_ALLOWED) : data.find(b"\n", start + 1)].strip()) or None
 
 
 def _parse_status_size(value: bytes, line: int) -> int:

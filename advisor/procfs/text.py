@@ -20,6 +20,9 @@ LARGEST_NUMBER = (1 << 63) - 1
 KIB = 1024
 """Bytes in the kernel's "kB" (proc_pid_status(5), proc_meminfo(5))."""
 
+_NODE_LIST = re.compile(r"[0-9]{1,5}(?:-[0-9]{1,5})?(?:,[0-9]{1,5}(?:-[0-9]{1,5})?)*")
+"""A list as %*pbl prints it (lib/vsprintf.c): 0-1,3."""
+
 _FOLDER_SIZE = re.compile(r"hugepages-([0-9]{1,15})kB")
 
 
@@ -100,6 +103,17 @@ def list_optional(fs: KernelFs, name: str, problems: dict[str, str] | None) -> l
             raise
         problems[name] = error.reason
         return []
+
+
+def node_list(text: str) -> list[int]:
+    """Numbers of a list as the kernel prints it: "0-1,3" is 0, 1, 3. Raises ValueError for another text."""
+    if not _NODE_LIST.fullmatch(text):
+        raise ValueError(f"not a list of numbers: {text[:40]!r}")
+    numbers: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.partition("-")
+        numbers += range(int(first), int(last if dash else first) + 1)
+    return numbers
 
 
 def parse_uptime(data: bytes) -> float:

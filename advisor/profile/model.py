@@ -12,9 +12,11 @@ from advisor.procfs.facts import (
     BuddyZone,
     CgroupHugetlb,
     CgroupMembership,
+    CgroupMemory,
     Cpu,
     HugetlbPool,
     Limit,
+    NumaPlacement,
     Pagetypes,
     PinnedRange,
     Pressure,
@@ -43,6 +45,7 @@ class Mapping(Struct, frozen=True, array_like=True):
     slot_bytes: bytes of whole aligned PMD-size slots inside, summed; None where the PMD size is unknown.
     object: "dev:inode" of a mapped object, kept for single VMAs with an inode.
     userfaultfd: armed by userfaultfd(2) (VmFlags um, uw or ui); None where VmFlags is absent or was not looked at.
+    noreserve: MAP_NORESERVE, of hugetlb only; None for others, without VmFlags, and in profiles before it was read.
     """
 
     kind: str
@@ -60,13 +63,15 @@ class Mapping(Struct, frozen=True, array_like=True):
     object: str | None
     values: list[int]
     userfaultfd: bool | None = None
+    noreserve: bool | None = None
 
 
 class ProcessFacts(Struct, frozen=True, omit_defaults=True):
     """What stays the same while a process keeps its identity. command_line is redacted when saved by default.
 
     executable is the target of /proc/PID/exe as text; libraries are base names of mapped files that matter
-    (allocators, runtimes, libc). user is None where the uid has no name here.
+    (allocators, runtimes, libc). user is None where the uid has no name here. numa: as of the last walk, on hosts
+    with several NUMA nodes only.
     """
 
     name: str
@@ -79,6 +84,7 @@ class ProcessFacts(Struct, frozen=True, omit_defaults=True):
     limits: list[Limit] | None = None
     libraries: list[str] | None = None
     program: ProgramFacts | None = None
+    numa: NumaPlacement | None = None
 
 
 class TouchReading(Struct, frozen=True):
@@ -258,7 +264,11 @@ class HostFacts(Struct, frozen=True, omit_defaults=True):
 
 
 class HostState(Struct, frozen=True, omit_defaults=True):
-    """What the host-wide files said at one sample. meminfo in bytes, HugePages_* in pages; None is unreadable."""
+    """What the host-wide files said at one sample. meminfo in bytes, HugePages_* in pages; None is unreadable.
+
+    cgroup_memory: cgroups with a memory limit, of the processes seen; None in profiles before it was read.
+    hugetlb_in_memcg: hugetlb pages count in memory.max (mount option memory_hugetlb_accounting).
+    """
 
     meminfo: dict[str, int] | None = None
     vmstat: dict[str, int] | None = None
@@ -270,6 +280,8 @@ class HostState(Struct, frozen=True, omit_defaults=True):
     pressure: dict[str, Pressure] = field(default_factory=dict)
     node_meminfo: dict[int, dict[str, int]] = field(default_factory=dict)
     cgroup_hugetlb: list[CgroupHugetlb] = field(default_factory=list)
+    cgroup_memory: list[CgroupMemory] | None = None
+    hugetlb_in_memcg: bool | None = None
     khugepaged_ticks: int | None = None
     uptime_s: float | None = None
     problems: dict[str, str] = field(default_factory=dict)

@@ -26,7 +26,7 @@ WALK_FILES = ("smaps", "smaps_rollup")
 MUCH_BASE_BYTES = LARGE_BYTES
 """Anonymous memory on base pages from which rules ask for its density."""
 
-FILES_WITH_WALK = ("exe",)
+FILES_WITH_WALK = ("exe", "numa_maps")
 """Files of a process that need the same permission as its smaps: denied together, said once."""
 
 

@@ -1,0 +1,76 @@
+"""The memory controller of cgroups, v1 and v2: which limits bound a process, and whether pools count in them.
+
+Source: cgroup-v2.rst (memory.max, memory_hugetlb_accounting), cgroup-v1/memory.rst.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from advisor.procfs.cgroup import ancestors, find_root, parse_limit
+from advisor.procfs.facts import CgroupMembership, CgroupMemory
+from advisor.procfs.fs import KernelFs
+from advisor.procfs.text import LARGEST_NUMBER, parse_number, parse_value, read_optional
+
+V1_NO_LIMIT_SLACK_BYTES = 1 << 20
+"""A v1 limit this close below 2**63 is none: the kernel rounds its largest number down to the base page, which is
+64 KiB at most where Linux runs (mm/page_counter.c)."""
+
+_ACCOUNTING = re.compile(rb"(?m)^\S+ \S+ cgroup2 (?:\S*,)?memory_hugetlb_accounting(?:,\S*)? ")
+_ANY_CGROUP2 = re.compile(rb"(?m)^\S+ \S+ cgroup2 ")
+
+
+def parse_hugetlb_accounting(mounts: bytes) -> bool | None:
+    """Whether hugetlb pages are charged to memory.max, from /proc/mounts (6.7+); None without a v2 hierarchy."""
+    return bool(_ACCOUNTING.search(mounts)) if _ANY_CGROUP2.search(mounts) else None
+
+
+def parse_v1_memory_limit(data: bytes) -> int | None:
+    """A v1 limit in bytes; None where it is the kernel's largest number, which is no limit."""
+    text = data.strip()
+    if text == b"18446744073709551615":
+        return None
+    limit = parse_number(text, 1)
+    return None if limit > LARGEST_NUMBER - V1_NO_LIMIT_SLACK_BYTES else limit
+
+
+def read_all_cgroup_memory(
+    fs: KernelFs, memberships: Iterable[Sequence[CgroupMembership]], problems: dict[str, str] | None = None
+) -> list[CgroupMemory]:
+    """Every cgroup with a memory limit that bounds one of these processes, each once; those without are left out.
+
+    Failures other than absence as in `read_thp`.
+    """
+    found: dict[tuple[int, str], CgroupMemory | None] = {}
+    roots: dict[tuple[int, tuple[str, ...]], str | None] = {}
+    for membership in memberships:
+        for entry in membership:
+            version = _version(entry)
+            if version is None:
+                continue
+            key = (version, tuple(entry.controllers))
+            if key not in roots:
+                roots[key] = find_root(fs, version, entry.controllers, problems, "memory")
+            root = roots[key]
+            for step in ancestors(entry.path) if root is not None else []:
+                if (version, step) not in found:
+                    found[version, step] = _read(fs, f"{root}{step.rstrip('/')}", version, step, problems)
+    return [facts for facts in found.values() if facts is not None]
+
+
+def _version(entry: CgroupMembership) -> int | None:
+    """2 for the unified hierarchy, 1 for the one with the memory controller, None for all others."""
+    if entry.hierarchy == 0 and not entry.controllers:
+        return 2
+    return 1 if "memory" in entry.controllers else None
+
+
+def _read(fs: KernelFs, folder: str, version: int, path: str, problems: dict[str, str] | None) -> CgroupMemory | None:
+    """Usage is read only where there is a limit: most cgroups of a host have none."""
+    names = ("memory.max", "memory.current") if version == 2 else ("memory.limit_in_bytes", "memory.usage_in_bytes")
+    parser = parse_limit if version == 2 else parse_v1_memory_limit
+    limit = read_optional(fs, f"{folder}/{names[0]}", parser, problems)
+    if limit is None:
+        return None
+    return CgroupMemory(path, version, limit, read_optional(fs, f"{folder}/{names[1]}", parse_value, problems))
