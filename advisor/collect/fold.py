@@ -215,6 +215,7 @@ def _mapping(
         values,
         userfaultfd == 1 if userfaultfd >= 0 else None,
         noreserve == 1 if noreserve >= 0 else None,
+        head.executable if single else None,
     )
 
 

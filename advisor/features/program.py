@@ -71,8 +71,8 @@ FEATURES = (
     flag("is_vmm", "It runs a virtual machine.", "table of applications: kind vmm", "never null"),
     byte_count(
         "guest_ram_bytes",
-        "Size of the largest anonymous, shmem or hugetlb VMA of a VMM: its guest's RAM, or the largest part of it.",
-        "smaps: Size",
+        "RAM of a VMM's guest: what QEMU was told; else the size of the largest anonymous, shmem or hugetlb VMA.",
+        "guest_told_bytes; else smaps: Size",
         "it is no VMM, or smaps could not be read",
     ),
 )
@@ -93,7 +93,9 @@ def rows(processes: Sequence[ProcessState]) -> pl.DataFrame:
 
 def derive(frame: pl.DataFrame) -> pl.DataFrame:
     """Add this theme's columns that depend on mappings."""
-    return frame.with_columns(guest_ram_bytes=pl.when("is_vmm").then("largest_memory_vma_bytes"))
+    return frame.with_columns(
+        guest_ram_bytes=pl.when("is_vmm").then(pl.coalesce("guest_told_bytes", "largest_memory_vma_bytes"))
+    )
 
 
 def _row(process: ProcessState) -> tuple[object, ...]:

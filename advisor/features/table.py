@@ -21,6 +21,7 @@ from advisor.features import (
     processes,
     program,
     rates,
+    segments,
     structure,
     tlb,
 )
@@ -39,6 +40,7 @@ FEATURES: MappingProxyType[str, Feature] = MappingProxyType(
             pages,
             rates,
             structure,
+            segments,
             placement,
             tlb,
             observation,
@@ -109,6 +111,7 @@ def feature_table_of(observed: Observed) -> pl.DataFrame:
     frame = processes.counter_frame(timeline, observed.processes).hstack(program.rows(observed.processes))
     frame = frame.hstack(probes.rows(observed.processes, timeline.header.host.base_page_bytes))
     frame = frame.hstack(pages.rows(observed.processes, timeline.host_last))
+    frame = frame.hstack(segments.rows(observed.processes, host))
     frame = frame.hstack(placement.rows(timeline, observed.processes, host)).with_columns(_literals(host))
     frame = _with_measures(frame, observed)
     frame = frame.with_columns(host_khugepaged_pass_s=_khugepaged_pass(frame, host))
@@ -132,7 +135,8 @@ def _with_measures(frame: pl.DataFrame, observed: Observed) -> pl.DataFrame:
     A process whose smaps was read and is empty (a zombie) has none of anything: 0, not unknown.
     """
     host = observed.host
-    measures = memory.measures(host) | eligibility.measures(host) | structure.MEASURES | placement.measures()
+    measures = memory.measures(host) | eligibility.measures(host) | structure.MEASURES
+    measures |= placement.measures() | segments.measures(host)
     sums = sum_measures(observed.mappings, measures, memory.MAXIMA | program.MAXIMA)
     joined = frame.join(sums, on="row", how="left", maintain_order="left")
     is_empty = pl.col("maps_known") & pl.col("vma_count").is_null()

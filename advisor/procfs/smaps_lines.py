@@ -42,6 +42,10 @@ class Head:
     def writable(self) -> bool:
         return "w" in self.permissions
 
+    @property
+    def executable(self) -> bool:
+        return "x" in self.permissions
+
 
 @dataclass(slots=True)
 class SmapsLines:

@@ -46,6 +46,7 @@ class Mapping(Struct, frozen=True, array_like=True):
     object: "dev:inode" of a mapped object, kept for single VMAs with an inode.
     userfaultfd: armed by userfaultfd(2) (VmFlags um, uw or ui); None where VmFlags is absent or was not looked at.
     noreserve: MAP_NORESERVE, of hugetlb only; None for others, without VmFlags, and in profiles before it was read.
+    executable: of a single VMA; None where folded, and in profiles before it was read.
     """
 
     kind: str
@@ -64,6 +65,7 @@ class Mapping(Struct, frozen=True, array_like=True):
     values: list[int]
     userfaultfd: bool | None = None
     noreserve: bool | None = None
+    executable: bool | None = None
 
 
 class ProcessFacts(Struct, frozen=True, omit_defaults=True):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from advisor.recommendation.model import Recommendation
+from advisor.recommendation.segments import in_words, pieces
 from advisor.rules import PageSize, Policy
 
 Row = Mapping[str, Any]
@@ -41,14 +42,13 @@ def page_bytes(policy: Policy, page: PageSize | None, row: Row) -> int | None:
 def pool_pages(row: Row, page: int | None) -> PoolSize | None:
     """Pages of a pool for the memory of this process that can be explicit; None where that is not known.
 
-    That memory is, first known: its hugetlb mappings; a guest's RAM; the larger of the largest shared object
-    and its anonymous memory in mappings with aligned slots (an estimate from today's state, as a heap has no
-    fixed size).
+    Which memory that is, and how it is rounded up, is said in `segments`.
     """
-    if page is None:
+    found = pieces(row, page) if page is not None else []
+    if page is None or not found:
         return None
-    wanted, basis, _ = _explicit(row)
-    return PoolSize(-(-wanted // page), wanted, page, basis) if wanted else None
+    pages = sum(piece.pages for piece in found)
+    return PoolSize(pages, sum(piece.size_bytes for piece in found), page, in_words(found))
 
 
 def bloat_bytes(policy: Policy, row: Row, sized: PoolSize | None) -> int | None:
@@ -73,8 +73,7 @@ def moved_bytes(row: Row, recommendation: Recommendation) -> int:
     """Resident base-page bytes that the advice puts on huge pages, at most; unknown parts count as nothing."""
     page, pages = recommendation.page_bytes, recommendation.pages
     if recommendation.policy == Policy.HUGETLB and page and pages:
-        _, _, resident = _explicit(row)
-        return min(resident, page * pages)
+        return min(_movable(row), page * pages)
     if recommendation.policy != Policy.THP:
         return 0
     if concerns_shmem(recommendation):
@@ -87,17 +86,14 @@ def concerns_shmem(recommendation: Recommendation) -> bool:
     return recommendation.reasons[0].rule == SHMEM_RULE
 
 
-def _explicit(row: Row) -> tuple[int, str, int]:
-    """Bytes that can be in a pool, what they are, and how many of them are resident on base pages today."""
+def _movable(row: Row) -> int:
+    """Resident bytes on base pages that a pool would hold instead."""
     anon, shmem = row["anon_base_bytes"] or 0, row["shmem_base_bytes"] or 0
     if row["hugetlb_mapped_bytes"]:
-        return row["hugetlb_mapped_bytes"], "its hugetlb mappings", 0
+        return 0
     if row["is_vmm"]:
-        return row["guest_ram_bytes"] or 0, "the guest's RAM", anon + shmem
-    shared, private = row["shared_object_bytes"] or 0, row["slotted_anon_bytes"] or 0
-    if shared >= private:
-        return shared, "its largest shared object", shmem
-    return private, "its anonymous memory in large mappings today, an estimate", anon
+        return anon + shmem
+    return shmem if (row["shared_object_bytes"] or 0) >= (row["slotted_anon_bytes"] or 0) else anon
 
 
 def _size(value: Any) -> int | None:
