@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from advisor.features import why_not_huge
 from advisor.procfs.facts import BuddyZone, PinnedRange
@@ -127,7 +128,7 @@ def test_slots_with_pinned_pages_are_told_by_address_while_status_counts_them() 
 
 def test_policy_userfaultfd_and_use_come_before_khugepaged() -> None:
     assert sizes(vma(advice="nh"), pages=scan((512, 512, 0, 8))) == {"advised-against": 16 * MIB}
-    armed = Mapping(*[getattr(vma(), name) for name in Mapping.__struct_fields__[:-1]], True)
+    armed = replace(vma(), userfaultfd=True)
     assert sizes(armed, pages=scan((1, 0, 0, 8)), state=host(none=0)) == {"userfaultfd": 16 * MIB}
     assert sizes(vma(Referenced=0)) == {"not-referenced": 16 * MIB}
 
