@@ -145,7 +145,7 @@ def shared_memory_advised() -> None:
 
 
 def file_copy() -> None:
-    with tempfile.TemporaryFile(dir=".") as file:
+    with tempfile.TemporaryFile() as file:
         file.truncate(SIZE)
         advise(filled(MAP_PRIVATE, file.fileno()), SIZE, MADV_HUGEPAGE)
 

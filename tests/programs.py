@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 PLANTED = Path(__file__).with_name("planted.py")
+PLANTED_VMAS = Path(__file__).with_name("planted_vmas.py")
 MANY_VMAS = Path(__file__).with_name("many_vmas.py")
 
 
@@ -30,6 +31,13 @@ def program(arguments: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
 def planted(kind: str, mib: int) -> Iterator[subprocess.Popen[bytes]]:
     """One of the programs of `planted.py`, standing."""
     with program([sys.executable, str(PLANTED), kind, str(mib)]) as process:
+        yield process
+
+
+@contextmanager
+def planted_vma(kind: str) -> Iterator[subprocess.Popen[bytes]]:
+    """One of the programs of `planted_vmas.py`, standing."""
+    with program([sys.executable, str(PLANTED_VMAS), kind]) as process:
         yield process
 
 
