@@ -12,8 +12,9 @@ from advisor import __version__
 from advisor.features import feature_table_of, observe, why_not_huge_of
 from advisor.predictor import Predictor
 from advisor.profile.model import Profile
-from advisor.profile.timeline import fold_samples
-from advisor.recommendation import Predicted, Wish, recommend
+from advisor.profile.redact import redact_command_line
+from advisor.profile.timeline import Timeline, fold_samples
+from advisor.recommendation import Predicted, Setup, StartedAs, Wish, recommend
 from advisor.report.build import build_report
 from advisor.report.document import Report, SourceKind
 
@@ -42,7 +43,7 @@ def advise(
     predicted = None
     if predictor is not None:
         predicted = Predicted(predictor.predict(frame), predictor.facts.thresholds, predictor.facts.level)
-    advice, plan = recommend(frame, predicted, wishes)
+    advice, plan = recommend(frame, predicted, wishes, setup_of(profile, timeline, redact=redact))
     return build_report(
         profile,
         frame,
@@ -56,3 +57,16 @@ def advise(
         timeline=timeline,
         without_model=None if predictor is not None else without_model,
     )
+
+
+def setup_of(profile: Profile, timeline: Timeline, *, redact: bool) -> Setup:
+    """What texts to paste need beside the feature table. redact: secrets out of command lines."""
+    programs = {}
+    for (pid, _), state in timeline.processes.items():
+        facts = state.facts
+        if facts is not None:
+            arguments = facts.command_line
+            shown = redact_command_line(arguments) if redact and arguments else arguments
+            programs[pid] = StartedAs(facts.executable, shown)
+    meminfo = timeline.host_last.meminfo or {}
+    return Setup(profile.header.host.configuration, meminfo.get("Hugepagesize"), programs)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Sequence
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 UNIT_NAME = re.compile(r"[A-Za-z0-9:_.\\][A-Za-z0-9:_.\\@-]*\.service")
 """Names of services that systemd accepts (systemd.unit(5)), less those that begin like an option."""
@@ -13,7 +15,7 @@ UNIT_NAME = re.compile(r"[A-Za-z0-9:_.\\][A-Za-z0-9:_.\\@-]*\.service")
 UNIT_NAME_BYTES = 255
 """Longest unit name (systemd.unit(5))."""
 
-MARK = "# Written by hugepage-advisor; apply and undo by hand."
+MARK = "# Written by hugepage-advisor."
 """First line of every configuration file, so that its reader knows where it is from."""
 
 
@@ -35,8 +37,10 @@ class Artefact(Struct, frozen=True):
 
     What a script needs to know to do it: by_hand: the text goes into a file or a command line that only a person
     knows; writes: the kernel files that the commands of `text` write, so that what they said can be kept;
-    after: commands that bring a new file in force; undo_after: commands to run once it is gone; restart: a service
-    in which the change has an effect only after a restart, which is left to a person.
+    after: commands that bring a new file in force; undo_before and undo_after: commands to run
+    before and after it is taken away; restart: a service
+    in which the change has an effect only after a restart, which is left to a person. warnings: what on this host
+    works against it, one sentence each.
     """
 
     id: str
@@ -49,8 +53,20 @@ class Artefact(Struct, frozen=True):
     by_hand: bool = False
     writes: list[KernelValue] = field(default_factory=list)
     after: list[str] = field(default_factory=list)
+    undo_before: list[str] = field(default_factory=list)
     undo_after: list[str] = field(default_factory=list)
     restart: str | None = None
+    warnings: list[str] = field(default_factory=list)
+
+
+def with_warnings(artefact: Artefact, warnings: Sequence[str]) -> Artefact:
+    """The same, with the warnings; a file says them below its first line, too."""
+    if not warnings:
+        return artefact
+    first, _, rest = artefact.text.partition("\n")
+    said = [f"# {warning}" for warning in warnings if warning.isprintable()]
+    text = lines(first, *said) + rest if artefact.path else artefact.text
+    return replace(artefact, text=text, warnings=[*artefact.warnings, *warnings])
 
 
 def size_label(page_bytes: int) -> str:

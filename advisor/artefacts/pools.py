@@ -1,27 +1,29 @@
-"""A hugetlb pool of any page size: at run time, at every boot, and reserved by the kernel command line."""
+"""A hugetlb pool of any page size, at run time and at every boot, and the share of it that a cgroup may use."""
 
 from __future__ import annotations
 
-import re
 import shlex
-from collections.abc import Sequence
 
 from msgspec import Struct
 
-from advisor.artefacts.model import MARK, Artefact, KernelValue, count, kib, lines, plain_path, size_label
-from advisor.artefacts.writes import KernelWrite, write_at_boot, write_now
-
-SYSCTL_PATH = "/etc/sysctl.d/99-hugepage-advisor-pool.conf"
-"""Sorts after the files of packages, some of which set vm.nr_hugepages for their own use (sysctl.d(5): last wins)."""
-
-GRUB_PATH = "/etc/default/grub.d/99-hugepage-advisor.cfg"
-"""Read after /etc/default/grub by grub-mkconfig of Debian and Ubuntu."""
-
-PARAMETER = re.compile(
-    r"(default_hugepagesz|hugepagesz)=[0-9]{1,12}[KMGkmg]?[Bb]?"
-    r"|hugepages=[0-9]{1,12}(:[0-9]{1,12})?(,[0-9]{1,12}:[0-9]{1,12})*"
+from advisor.artefacts.conflicts import conflicts, pool_file
+from advisor.artefacts.model import (
+    MARK,
+    Artefact,
+    KernelValue,
+    count,
+    kib,
+    lines,
+    plain_path,
+    size_label,
+    with_warnings,
 )
-"""Pool parameters of the kernel command line (kernel-parameters.txt); hugepages=0:4,1:4 is by node (5.16)."""
+from advisor.artefacts.writes import KernelWrite, write_at_boot, write_now
+from advisor.procfs.configuration import HostConfiguration
+
+SYSCTL_PATH = "/etc/sysctl.d/zz-hugepage-advisor-pool.conf"
+"""Sorts after the files of packages, some of which set vm.nr_hugepages for their own use, and after 99-sysctl.conf,
+which is /etc/sysctl.conf on Debian (sysctl.d(5): the last one wins)."""
 
 
 class PoolChange(Struct, frozen=True):
@@ -49,14 +51,16 @@ def pool_now(change: PoolChange) -> Artefact:
     )
 
 
-def pool_at_boot(change: PoolChange) -> Artefact:
-    """A file that resizes the pool early at every boot.
+def pool_at_boot(change: PoolChange, configuration: HostConfiguration | None = None) -> Artefact:
+    """A file that resizes the pool early at every boot, and says which other files of the host set it, too.
 
     sysctl.d where the pool has the default page size and is not bound to a node, as vm.nr_hugepages means just that;
     otherwise tmpfiles.d, which names the folder of the page size.
     """
     is_default = change.node is None and change.page_bytes == change.default_page_bytes
-    return _pool_sysctl(change) if is_default else _pool_tmpfiles(change)
+    made = _pool_sysctl(change) if is_default else _pool_tmpfiles(change)
+    files = {nr_hugepages(change), pool_file(change.page_bytes)}
+    return with_warnings(made, conflicts(configuration, made.path or "", files, change.default_page_bytes))
 
 
 def _pool_tmpfiles(change: PoolChange) -> Artefact:
@@ -91,73 +95,6 @@ def _pool_sysctl(change: PoolChange) -> Artefact:
     )
 
 
-def pool_parameters(changes: Sequence[PoolChange], command_line: str | None) -> str:
-    """The pool parameters of the kernel command line with these changes made, page sizes in ascending order.
-
-    command_line: of the running kernel (/proc/cmdline), None where unknown; what it reserves for page sizes that no
-    change names is kept, and its default_hugepagesz too. Changes of single nodes of one size go into one parameter
-    (hugepages=0:4,1:4). Raises ValueError where a size is changed both for the host and for a node.
-    """
-    default = next((change.default_page_bytes for change in changes if change.default_page_bytes), None)
-    reserved = _reserved(command_line or "", default)
-    for page_bytes in {change.page_bytes for change in changes}:
-        reserved[page_bytes] = _amount([change for change in changes if change.page_bytes == page_bytes])
-    unnamed = reserved.pop(None, None)
-    return " ".join(
-        [
-            *_default_size(command_line or ""),
-            *([] if unnamed is None else [f"hugepages={unnamed}"]),
-            *(f"hugepagesz={size_label(size)} hugepages={reserved[size]}" for size in sorted(filter(None, reserved))),
-        ]
-    )
-
-
-def pool_on_command_line(changes: Sequence[PoolChange], command_line: str | None) -> Artefact:
-    """The parameters with commands for hosts that manage their boot entries with grubby (Fedora, RHEL, SLES 16)."""
-    parameters = pool_parameters(changes, command_line)
-    old = _old_parameters(command_line or "")
-    remove = f" --remove-args={shlex.quote(' '.join(old))}" if old else ""
-    restore = f" --args={shlex.quote(' '.join(old))}" if old else ""
-    return Artefact(
-        id="pool-command-line",
-        kind="kernel-command-line",
-        title="Pools reserved at boot, while memory is still in one piece",
-        path=None,
-        text=lines(
-            f"# kernel parameters: {parameters}",
-            *_node_note(changes),
-            f"grubby --update-kernel=ALL{remove} --args={shlex.quote(parameters)}",
-            "grubby --info=ALL | grep hugepages    # must show the parameters in this order",
-        ),
-        undo=lines(f"grubby --update-kernel=ALL --remove-args={shlex.quote(parameters)}{restore}"),
-        needs_reboot=True,
-    )
-
-
-def pool_in_grub(changes: Sequence[PoolChange], command_line: str | None) -> Artefact:
-    """The same as a file for GRUB's generator (Debian, Ubuntu); run update-grub afterwards."""
-    old = _old_parameters(command_line or "")
-    first = [f"# Remove from /etc/default/grub first, it is replaced here: {' '.join(old)}"] if old else []
-    put_back = [f"# put back into /etc/default/grub: {' '.join(old)}"] if old else []
-    return Artefact(
-        id="pool-grub",
-        kind="grub",
-        title="Pools reserved at boot, while memory is still in one piece",
-        path=GRUB_PATH,
-        text=lines(
-            MARK,
-            "# In force after update-grub and a reboot.",
-            *_node_note(changes),
-            *first,
-            f'GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX {pool_parameters(changes, command_line)}"',
-        ),
-        undo=lines(f"rm {GRUB_PATH}", *put_back, "update-grub"),
-        needs_reboot=True,
-        after=["update-grub"],
-        undo_after=["update-grub"],
-    )
-
-
 def cgroup_limit(cgroup: str, page_bytes: int, limit_bytes: int, previous_bytes: int | None) -> Artefact:
     """Commands that let a version 2 cgroup use a pool up to a limit.
 
@@ -185,10 +122,11 @@ def cgroup_limit(cgroup: str, page_bytes: int, limit_bytes: int, previous_bytes:
 
 def _write(change: PoolChange) -> KernelWrite:
     previous = None if change.previous_pages is None else str(count(change.previous_pages, "pages"))
-    return KernelWrite(_nr_hugepages(change), str(count(change.pages, "pages")), previous)
+    return KernelWrite(nr_hugepages(change), str(count(change.pages, "pages")), previous)
 
 
-def _nr_hugepages(change: PoolChange) -> str:
+def nr_hugepages(change: PoolChange) -> str:
+    """The kernel file of this pool."""
     base = "/sys/kernel/mm" if change.node is None else f"/sys/devices/system/node/node{count(change.node, 'node')}"
     return f"{base}/hugepages/hugepages-{kib(change.page_bytes)}kB/nr_hugepages"
 
@@ -199,49 +137,3 @@ def _suffix(change: PoolChange) -> str:
 
 def _where(change: PoolChange) -> str:
     return "" if change.node is None else f" on node {change.node}"
-
-
-def _node_note(changes: Sequence[PoolChange]) -> list[str]:
-    by_node = any(change.node is not None for change in changes)
-    return ["# Numbers by node (node:pages) need Linux 5.16 or later."] if by_node else []
-
-
-def _amount(changes: Sequence[PoolChange]) -> str:
-    """The value of hugepages= for the changes of one page size."""
-    if len(changes) == 1 and changes[0].node is None:
-        return str(count(changes[0].pages, "pages"))
-    by_node = {change.node: count(change.pages, "pages") for change in changes if change.node is not None}
-    if len(by_node) != len(changes):
-        raise ValueError(f"more than one change of {size_label(changes[0].page_bytes)} pages for the same place")
-    return ",".join(f"{count(node, 'node')}:{by_node[node]}" for node in sorted(by_node))
-
-
-def _old_parameters(command_line: str) -> list[str]:
-    """Every pool parameter of a command line, default_hugepagesz included, as it stands there."""
-    return [word for word in command_line.split() if PARAMETER.fullmatch(word)]
-
-
-def _default_size(command_line: str) -> list[str]:
-    return [word for word in _old_parameters(command_line) if word.startswith("default_hugepagesz=")][-1:]
-
-
-def _reserved(command_line: str, default_page_bytes: int | None) -> dict[int | None, str]:
-    """Page size -> amount that a command line reserves; None is a default size that nobody knows.
-
-    hugepages= belongs to the hugepagesz= before it; one that comes first means the default size.
-    """
-    found: dict[int | None, str] = {}
-    size = default_page_bytes
-    for word in [*_default_size(command_line), *_old_parameters(command_line)]:
-        name, _, value = word.partition("=")
-        if name == "hugepages":
-            found[size] = value
-        elif not (name == "default_hugepagesz" and found):
-            size = _size_bytes(value)
-    return found
-
-
-def _size_bytes(value: str) -> int:
-    """Bytes of 2M, 1G, 1GB, 2048k: what follows the unit is ignored, as memparse does."""
-    unit = value.lstrip("0123456789")
-    return int(value[: len(value) - len(unit)]) << {"": 0, "K": 10, "M": 20, "G": 30}[unit[:1].upper()]

@@ -7,7 +7,14 @@ import shlex
 from collections.abc import Sequence
 from typing import Literal
 
-from advisor.artefacts.model import MARK, Artefact, count, lines, size_label, slug, unit_name
+from msgspec.structs import replace
+
+from advisor.artefacts.drop_ins import drop_in, wrapped_start
+from advisor.artefacts.environment import environment_command, environment_drop_in, shown_command
+from advisor.artefacts.model import Artefact, count, lines, size_label, slug
+
+GLIBC_TUNABLES = "GLIBC_TUNABLES"
+"""The environment variable that glibc reads (tunables.texi)."""
 
 TUNABLE = "glibc.malloc.hugetlb"
 """glibc 2.35+: 0 off, 1 MADV_HUGEPAGE, 2 default pool, else bytes of a pool's page size (tunables.texi)."""
@@ -29,15 +36,41 @@ THP_OFF_PROGRAM = (
 MemoryThp = Literal["inherit", "disable", "madvise", "system"]
 
 
+MEMORY_THP_SINCE = 260
+"""systemd that first knows MemoryTHP= (its NEWS and pull request 39085)."""
+
+
 def memory_thp(unit: str, value: MemoryThp) -> Artefact:
     """A drop-in that sets MemoryTHP= of a service: disable, or madvise (only memory that the program advises).
 
     unit: a name such as "redis.service". Raises ValueError for a name that is no service's.
     """
-    notes = ["MemoryTHP= needs systemd 260 or later; an older one ignores it with a warning in the journal."]
+    notes = [
+        f"MemoryTHP= needs systemd {MEMORY_THP_SINCE} or later; an older one ignores it and says so in the journal."
+    ]
     if value == "madvise":
         notes.append("The value madvise needs Linux 6.18 or later.")
-    return _drop_in(unit, "thp", f"THP of {unit}: {value}", f"MemoryTHP={value}", notes)
+    return drop_in(unit, "thp", f"THP of {unit}: {value}", [f"MemoryTHP={value}"], notes)
+
+
+def thp_off_start(unit: str, command: Sequence[str]) -> Artefact:
+    """The same for an older systemd: a drop-in that starts the service through a wrapper; by hand.
+
+    command: of the service's main process as it runs, absolute program first. Raises ValueError for a name that is no
+    service's, and for a command that a unit cannot hold.
+    """
+    return wrapped_start(
+        unit,
+        "thp",
+        f"THP of {unit}: off, by a wrapper around its start",
+        ["/usr/bin/python3", "-c", THP_OFF_PROGRAM, *shown_command(command)],
+        [
+            f"MemoryTHP=disable does this from systemd {MEMORY_THP_SINCE} on; this host's is older.",
+            f"Compare with ExecStart= of: systemctl cat {shlex.quote(unit)}",
+            "What stands there after the wrapper must be the command of the unit; below is the one that runs now.",
+            f"To be put into /etc/systemd/system/{unit}.d/50-hugepage-advisor-thp.conf",
+        ],
+    )
 
 
 def thp_off_command(name: str, command: Sequence[str]) -> Artefact:
@@ -45,13 +78,14 @@ def thp_off_command(name: str, command: Sequence[str]) -> Artefact:
 
     name: what tells this command from others, such as its pid. Raises ValueError for an empty or unprintable command.
     """
+    program = shown_command(command)
     return Artefact(
         id=f"thp-off-command-{slug(name)}",
         kind="shell",
-        title=f"{_first(command)} with THP off",
+        title=f"{program[0]} with THP off",
         path=None,
-        text=lines(shlex.join(["python3", "-c", THP_OFF_PROGRAM, *command])),
-        undo=lines(shlex.join(command)),
+        text=lines(shlex.join(["python3", "-c", THP_OFF_PROGRAM, *program])),
+        undo=lines(shlex.join(program)),
         by_hand=True,
     )
 
@@ -79,11 +113,11 @@ def malloc_drop_in(unit: str, page_bytes: int | None, existing: str | None = Non
 
     existing: GLIBC_TUNABLES of the service now. Raises ValueError for a malformed name or value.
     """
-    return _drop_in(
+    return environment_drop_in(
         unit,
         "malloc",
         f"malloc of {unit} on {_what(page_bytes)}",
-        f'Environment="GLIBC_TUNABLES={malloc_setting(page_bytes, existing)}"',
+        {GLIBC_TUNABLES: malloc_setting(page_bytes, existing)},
         _malloc_notes(page_bytes),
     )
 
@@ -92,18 +126,12 @@ def malloc_command(
     name: str, command: Sequence[str], page_bytes: int | None, existing: str | None = None
 ) -> Artefact:
     """The same for a command that is no service. name: what tells it from others, such as its pid."""
-    title = f"malloc of {_first(command)} on {_what(page_bytes)}"
-    setting = f"GLIBC_TUNABLES={malloc_setting(page_bytes, existing)}"
-    before = ["env", f"GLIBC_TUNABLES={existing}"] if existing else []
-    return Artefact(
-        id=f"malloc-command-{slug(name)}",
-        kind="environment",
-        title=title,
-        path=None,
-        text=lines(*(f"# {note}" for note in _malloc_notes(page_bytes)), shlex.join(["env", setting, *command])),
-        undo=lines(shlex.join([*before, *command])),
-        by_hand=True,
-    )
+    title = f"malloc of {shown_command(command)[0]} on {_what(page_bytes)}"
+    variables = {GLIBC_TUNABLES: malloc_setting(page_bytes, existing)}
+    made = environment_command(name, "malloc", title, command, variables, _malloc_notes(page_bytes))
+    if not existing:
+        return made
+    return replace(made, undo=lines(shlex.join(["env", f"{GLIBC_TUNABLES}={existing}", *command])))
 
 
 def _what(page_bytes: int | None) -> str:
@@ -119,28 +147,3 @@ def _malloc_notes(page_bytes: int | None) -> list[str]:
             "Falls back to base pages without a word when the pool is empty; after fork a child needs spare pages."
         )
     return notes
-
-
-def _drop_in(unit: str, what: str, title: str, setting: str, notes: list[str]) -> Artefact:
-    """A drop-in of its own name: taking it away brings back whatever the unit said without it."""
-    name = unit_name(unit)
-    path = f"/etc/systemd/system/{name}.d/50-hugepage-advisor-{what}.conf"
-    restart = f"systemctl daemon-reload && systemctl restart {shlex.quote(name)}"
-    return Artefact(
-        id=f"{what}-{name}",
-        kind="systemd",
-        title=title,
-        path=path,
-        text=lines(MARK, f"# In force after: {restart}", *(f"# {note}" for note in notes), "[Service]", setting),
-        undo=lines(f"rm {shlex.quote(path)}", restart),
-        after=["systemctl daemon-reload"],
-        undo_after=["systemctl daemon-reload"],
-        restart=name,
-    )
-
-
-def _first(command: Sequence[str]) -> str:
-    """The program of a command that can be shown: not empty, and without control characters. Raises ValueError."""
-    if not command or any(not character.isprintable() for word in command for character in word):
-        raise ValueError(f"not a command that can be pasted: {list(command)!r}")
-    return command[0]

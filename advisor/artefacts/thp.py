@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from advisor.artefacts.model import Artefact, count, kib, size_label
+from advisor.artefacts.conflicts import THP_FOLDER, conflicts
+from advisor.artefacts.model import Artefact, count, kib, size_label, with_warnings
 from advisor.artefacts.writes import KernelWrite, write_at_boot, write_now
-
-THP_FOLDER = "/sys/kernel/mm/transparent_hugepage"
+from advisor.procfs.configuration import HostConfiguration
 
 SWITCH_VALUES = {
     "enabled": {"always", "madvise", "never"},
@@ -60,16 +60,18 @@ def thp_now(changes: Sequence[ThpChange]) -> Artefact:
     return write_now("thp-now", f"THP: {_summary(changes)}, now", [_write(c) for c in changes], RESTART_NOTE)
 
 
-def thp_at_boot(changes: Sequence[ThpChange]) -> Artefact:
-    """A file that sets the switches early at every boot."""
-    return write_at_boot(
+def thp_at_boot(changes: Sequence[ThpChange], configuration: HostConfiguration | None = None) -> Artefact:
+    """A file that sets the switches early at every boot, and says which other files of the host set them, too."""
+    writes = [_write(change) for change in changes]
+    made = write_at_boot(
         "thp-boot",
         f"THP: {_summary(changes)}, at every boot",
         "hugepage-advisor-thp",
-        [_write(change) for change in changes],
+        writes,
         "A tuned profile or a later unit that writes the same switch wins: check after a boot.",
         RESTART_NOTE,
     )
+    return with_warnings(made, conflicts(configuration, made.path or "", {write.path for write in writes}, None))
 
 
 def khugepaged_now(values: Mapping[str, int], previous: Mapping[str, int]) -> Artefact:
@@ -77,14 +79,18 @@ def khugepaged_now(values: Mapping[str, int], previous: Mapping[str, int]) -> Ar
     return write_now("khugepaged-now", f"khugepaged: {_numbers(values)}, now", _settings(values, previous))
 
 
-def khugepaged_at_boot(values: Mapping[str, int], previous: Mapping[str, int]) -> Artefact:
-    """A file that sets khugepaged's numbers early at every boot."""
-    return write_at_boot(
+def khugepaged_at_boot(
+    values: Mapping[str, int], previous: Mapping[str, int], configuration: HostConfiguration | None = None
+) -> Artefact:
+    """A file that sets khugepaged's numbers early at every boot, and says which other files set them, too."""
+    writes = _settings(values, previous)
+    made = write_at_boot(
         "khugepaged-boot",
         f"khugepaged: {_numbers(values)}, at every boot",
         "hugepage-advisor-khugepaged",
-        _settings(values, previous),
+        writes,
     )
+    return with_warnings(made, conflicts(configuration, made.path or "", {write.path for write in writes}, None))
 
 
 def _write(change: ThpChange) -> KernelWrite:

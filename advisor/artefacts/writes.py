@@ -13,6 +13,10 @@ from advisor.artefacts.model import MARK, Artefact, KernelValue, echo, lines
 TMPFILES_FOLDER = "/etc/tmpfiles.d"
 """Read at boot before sysinit.target; type w writes to a file if it exists (tmpfiles.d(5))."""
 
+FIRST = "00"
+"""Of two files that write the same path, the first by name is applied and the other is ignored with a message in the
+log (tmpfiles.d(5); seen with systemd 252)."""
+
 SYSFS_PATH = re.compile(r"/sys/[A-Za-z0-9_./-]+")
 """Paths that this module writes to: none needs quoting in any of the formats."""
 
@@ -55,7 +59,7 @@ def write_now(id: str, title: str, writes: Sequence[KernelWrite], *notes: str, c
 
 def write_at_boot(id: str, title: str, name: str, writes: Sequence[KernelWrite], *notes: str) -> Artefact:
     """A tmpfiles.d file that writes the values at every boot. name: of the file, without folder and suffix."""
-    path = f"{TMPFILES_FOLDER}/{name}.conf"
+    path = f"{TMPFILES_FOLDER}/{FIRST}-{name}.conf"
     return Artefact(
         id=id,
         kind="tmpfiles",

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
+from advisor.collect.configuration import installed_systemd, read_configuration
 from advisor.knowledge.tlb import tlb_levels
 from advisor.procfs.buddyinfo import parse_buddyinfo, parse_pagetypeinfo
 from advisor.procfs.cgroup import read_all_cgroup_hugetlb
@@ -63,7 +64,8 @@ def read_host_facts(fs: KernelFs) -> HostFacts:
         tlb=tlb_levels(cpu) if cpu else [],
         virtualization=detect_virtualization(fs, cpu),
         nodes=_attempt({}, NODES_FOLDER, lambda: list_nodes(fs)),
-        systemd_version=_attempt({}, "1/maps", lambda: fs.parse_process(1, "maps", parse_systemd_version)),
+        systemd_version=_systemd_version(fs),
+        configuration=read_configuration(fs),
     )
 
 
@@ -157,6 +159,13 @@ def _read_khugepaged_ticks(fs: KernelFs, pid: int | None, problems: dict[str, st
         return None
     stat = _attempt(problems, f"{pid}/stat", lambda: fs.parse_process(pid, "stat", parse_stat))
     return stat.user_ticks + stat.system_ticks if stat else None
+
+
+def _systemd_version(fs: KernelFs) -> int | None:
+    """By PID 1's mapped library; where that may not be read, by what is installed, if systemd runs."""
+    version = _attempt({}, "1/maps", lambda: fs.parse_process(1, "maps", parse_systemd_version))
+    runs = fs.has_config("run/systemd/system")
+    return version if version is not None or not runs else installed_systemd(fs)
 
 
 def _infer_arch(fs: KernelFs, kernel: str | None, cpu: Cpu | None) -> str | None:

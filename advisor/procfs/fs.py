@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -22,6 +23,9 @@ T = TypeVar("T")
 
 LIVE_PROCFS = "/proc"
 LIVE_SYSFS = "/sys"
+
+MOST_CONFIGURATION_BYTES = 1 << 20
+"""Bytes read of one configuration file. Source: own choice. Reason: real ones are below 100 KiB."""
 
 READ_BYTES = 1 << 16
 """Bytes asked of one read(2); seq_file and sysfs hand out about one page whatever is asked."""
@@ -43,12 +47,15 @@ class KernelFs:
     """Reads files below one procfs and one sysfs root.
 
     `reading` is the path opened last, so that a caller who waits for a read can name what it waits for;
-    paths in `avoided` hung before and answer HungError at once.
+    paths in `avoided` hung before and answer HungError at once. `config_root` is the folder that holds etc, usr and
+    boot of the same host ("" on the live host): given, or the folder that a captured tree's proc, sys and etc share;
+    None where there is no such folder.
     """
 
-    def __init__(self, procfs: str = LIVE_PROCFS, sysfs: str = LIVE_SYSFS) -> None:
+    def __init__(self, procfs: str = LIVE_PROCFS, sysfs: str = LIVE_SYSFS, config_root: str | None = None) -> None:
         self.procfs = procfs.rstrip("/") or "/"
         self.sysfs = sysfs.rstrip("/") or "/"
+        self.config_root = config_root if config_root is not None else self._shared_root()
         self.reading = ""
         self.avoided: set[str] = set()
 
@@ -56,6 +63,36 @@ class KernelFs:
     def is_live(self) -> bool:
         """True when both roots are this machine's own."""
         return self.procfs == LIVE_PROCFS and self.sysfs == LIVE_SYSFS
+
+    def _shared_root(self) -> str | None:
+        if self.is_live:
+            return ""
+        root = os.path.dirname(os.path.abspath(self.procfs))
+        shared = root == os.path.dirname(os.path.abspath(self.sysfs)) and root != "/"
+        return root if shared and os.path.isdir(f"{root}/etc") else None
+
+    def read_config(self, name: str) -> bytes:
+        """Bytes of a configuration file such as "etc/default/grub". Raises as read_proc does.
+
+        Missing are also what is no regular file, and what a link leads to outside of a captured tree.
+        """
+        return read_regular_file(self.mark(self._config_path(name)))
+
+    def list_config(self, name: str) -> list[str]:
+        """Sorted names in a folder of configuration files. Raises as read_proc does."""
+        return list_folder(self.mark(self._config_path(name)))
+
+    def has_config(self, name: str) -> bool:
+        """Whether there is such a file or folder."""
+        return self.config_root is not None and os.path.lexists(f"{self.config_root}/{name}")
+
+    def _config_path(self, name: str) -> str:
+        path = f"{self.config_root}/{name}"
+        if self.config_root is None:
+            raise MissingError("no configuration was captured", path=name)
+        if self.config_root and not os.path.realpath(path).startswith(f"{os.path.realpath(self.config_root)}/"):
+            raise MissingError("leads out of the captured tree", path=path)
+        return path
 
     def proc_path(self, name: str) -> str:
         """Full path of a file below the procfs root."""
@@ -151,6 +188,20 @@ def read_file(path: str, *, of_process: bool = False) -> bytes:
         raise (
             process_error(error, path) if of_process else translate_os_error(error, path, of_process=False)
         ) from error
+
+
+def read_regular_file(path: str) -> bytes:
+    """Content of a regular file, MOST_CONFIGURATION_BYTES of it at most; a FIFO or device is never waited for."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK)
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise MissingError("not a regular file", path=path)
+            return os.read(descriptor, MOST_CONFIGURATION_BYTES)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise translate_os_error(error, path, of_process=False) from error
 
 
 def list_folder(path: str) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from msgspec import Struct, field
 
+from advisor.procfs.configuration import HostConfiguration
 from advisor.procfs.facts import (
     BuddyZone,
     CgroupHugetlb,
@@ -250,7 +251,10 @@ class Skipped(Struct, frozen=True):
 
 
 class HostFacts(Struct, frozen=True, omit_defaults=True):
-    """What does not change while the profile is made. systemd_version: None where init is another, or unknown."""
+    """What does not change while the profile is made. systemd_version: None where init is another, or unknown.
+
+    configuration: None where it was not recorded.
+    """
 
     hostname: str | None = None
     kernel: str | None = None
@@ -263,6 +267,7 @@ class HostFacts(Struct, frozen=True, omit_defaults=True):
     virtualization: str | None = None
     nodes: list[int] | None = None
     systemd_version: int | None = None
+    configuration: HostConfiguration | None = None
 
 
 class HostState(Struct, frozen=True, omit_defaults=True):

@@ -21,6 +21,7 @@ from advisor.recommendation.model import (
     ThpPlan,
 )
 from advisor.recommendation.plan import make_plan
+from advisor.recommendation.setup import Setup, StartedAs
 from advisor.recommendation.wishes import Wish
 
 __all__ = [
@@ -33,6 +34,8 @@ __all__ = [
     "ProcessAdvice",
     "Reason",
     "Recommendation",
+    "Setup",
+    "StartedAs",
     "ThpPlan",
     "Wish",
     "decide",

@@ -13,18 +13,23 @@ from advisor.recommendation.gains import Expectation, Predicted, Row, Target, ex
 from advisor.recommendation.model import Plan, ProcessAdvice, Recommendation
 from advisor.recommendation.plan import EMPTY_PLAN, make_plan
 from advisor.recommendation.pool_plan import new_demands, shared_object, without_room
+from advisor.recommendation.setup import Setup
 from advisor.recommendation.tenants import NO_ROOM
 from advisor.recommendation.wishes import Wish, for_rows
 from advisor.rules import Finding, Policy, evaluate
 
 
 def recommend(
-    frame: pl.DataFrame, predicted: Predicted | None = None, wishes: Mapping[int, Wish] | None = None
+    frame: pl.DataFrame,
+    predicted: Predicted | None = None,
+    wishes: Mapping[int, Wish] | None = None,
+    setup: Setup | None = None,
 ) -> tuple[list[ProcessAdvice], Plan]:
     """Advice for every row, in the order of the rows, and the plan for the host they all belong to.
 
     frame: the feature table of one host. predicted: what a model says of it; None decides by rules alone. Nothing
-    unknown is an error: it lowers confidence and is named. wishes: by pid, what somebody wants for a process.
+    unknown is an error: it lowers confidence and is named. wishes: by pid, what somebody wants for a process. setup:
+    what the texts to paste take from elsewhere; None: nothing is known of it.
     """
     findings = evaluate(frame)
     rows, found = frame.to_dicts(), list(findings)
@@ -33,7 +38,7 @@ def recommend(
         return [], EMPTY_PLAN
     advice = _within_room(rows, found, _advise_all(rows, found, predicted, wishes=asked), predicted, asked)
     plan = make_plan(rows, advice, findings.host())
-    made = make_artefacts(rows, advice, plan)
+    made = make_artefacts(rows, advice, plan, setup)
     who = [replace(one, artefacts=_texts_for(one.pids, made)) for one in plan.tenants]
     texts = list(made.by_id.values())
     return [_with_artefacts(one, made) for one in advice], replace(plan, artefacts=texts, tenants=who)

@@ -197,6 +197,8 @@ def _artefacts(artefacts: Sequence[Artefact]) -> Iterator[str]:
         yield f"### {number}. {markdown(artefact.title)}{reboot}"
         where = f", the content of {code(artefact.path)}" if artefact.path else ""
         yield f"{code(artefact.id)}{where}:"
+        if artefact.warnings:
+            yield _bullets(markdown(warning) for warning in artefact.warnings)
         yield fenced(artefact.text, language_of(artefact.kind))
         if artefact.undo:
             yield "To undo:"

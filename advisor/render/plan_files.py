@@ -173,6 +173,10 @@ say() {
     printf '%s\n' "$*"
 }
 
+was_put() {
+    [ -e "before/$1" ] || [ -e "before/$1.absent" ]
+}
+
 # put_back KEY FILE: the file as it was before the first run of apply.sh, or none.
 put_back() {
     if [ -e "before/$1" ]; then
@@ -235,6 +239,7 @@ def undo_script(report: Report, steps: Sequence[Step]) -> str:
 def _apply(step: Step) -> Iterator[str]:
     artefact = step.artefact
     yield f"say {shlex.quote(_title(step))}"
+    yield from (f"say {shlex.quote(f'   note: {visible(warning)}')}" for warning in artefact.warnings)
     if artefact.path:
         yield f"put {step.key} {step.name} {shlex.quote(artefact.path)}"
         yield from artefact.after
@@ -253,8 +258,11 @@ def _undo(step: Step) -> Iterator[str]:
     artefact = step.artefact
     yield f"say {shlex.quote(f'Undo {_title(step)}')}"
     if artefact.path:
-        yield f"put_back {step.key} {shlex.quote(artefact.path)}"
-        yield from artefact.undo_after
+        yield f"if was_put {step.key}; then"
+        yield from (f"    {command} || :" for command in artefact.undo_before)
+        yield f"    put_back {step.key} {shlex.quote(artefact.path)}"
+        yield from (f"    {command}" for command in artefact.undo_after)
+        yield "fi"
     elif step.has_undo_file:
         yield f"if [ -e before/{step.key} ]; then"
         yield f"    sh -eu ./{step.undo_name}"

@@ -22,6 +22,7 @@ def plan_page(report: Report, steps: Sequence[NamedStep]) -> str:
         *_head(report, scripted, by_hand),
         *_order(steps),
         *_arithmetic(report),
+        *_conflicts(steps),
         *_by_hand(by_hand),
         *_undo(scripted, by_hand),
         *_warnings(report),
@@ -68,6 +69,13 @@ def _needs(artefact: Artefact) -> str:
     if artefact.restart:
         return f"a restart of {code(artefact.restart)}"
     return "a reboot" if artefact.needs_reboot else ""
+
+
+def _conflicts(steps: Sequence[NamedStep]) -> Iterator[str]:
+    said = [f"- Step {int(key)}: {markdown(warning)}" for key, _, artefact in steps for warning in artefact.warnings]
+    if said:
+        yield "## What else on this host sets the same"
+        yield "\n".join(said)
 
 
 def _arithmetic(report: Report) -> Iterator[str]:

@@ -27,6 +27,7 @@ def render_plan(report: Report) -> str:
 def _step(number: int, artefact: Artefact) -> Iterator[str]:
     reboot = " (needs a reboot)" if artefact.needs_reboot else ""
     yield f"{number}. {visible(artefact.title)}{reboot}"
+    yield from (f"note: {visible(warning)}" for warning in artefact.warnings)
     yield f"{_place(artefact)}:"
     yield from _indented(artefact.text)
     if artefact.after:

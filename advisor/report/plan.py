@@ -109,7 +109,8 @@ class Artefact(Struct, frozen=True):
 
     path: the file that `text` is the content of; null: commands or an excerpt. by_hand: goes into a file or command
     line that only a person knows. writes: kernel files that the commands write. after: commands that bring the file
-    in force; undo_after: commands to run once it is gone. restart: the service to restart when it suits.
+    in force; undo_before, undo_after: commands to run before and after it is taken away. restart: the service to
+    restart when it suits. warnings: what on this host works against it.
     """
 
     id: str
@@ -122,8 +123,10 @@ class Artefact(Struct, frozen=True):
     by_hand: bool = False
     writes: list[KernelValue] = field(default_factory=list)
     after: list[str] = field(default_factory=list)
+    undo_before: list[str] = field(default_factory=list)
     undo_after: list[str] = field(default_factory=list)
     restart: str | None = None
+    warnings: list[str] = field(default_factory=list)
 
 
 class HostPlan(Struct, frozen=True):

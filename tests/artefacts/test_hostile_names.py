@@ -138,6 +138,10 @@ def test_a_guest_s_name_is_quoted_and_is_no_option() -> None:
         ("ro hugepagesz=2M hugepages=64", "hugepagesz=2M hugepages=64 hugepagesz=1G hugepages=8"),
         ("hugepages=64", "hugepagesz=2M hugepages=64 hugepagesz=1G hugepages=8"),
         ("default_hugepagesz=1G hugepages=2", "default_hugepagesz=1G hugepagesz=1G hugepages=8"),
+        (
+            "hugepagesz=2M hugepages=3 default_hugepagesz=1G hugepages=2",
+            "default_hugepagesz=1G hugepagesz=2M hugepages=3 hugepagesz=1G hugepages=8",
+        ),
         ("hugepagesz=1GB hugepages=0:1,1:1", "hugepagesz=1G hugepages=8"),
         ("hugepages=$(reboot) hugepagesz=x hugepagesz=3 quiet", "hugepagesz=1G hugepages=8"),
     ],

@@ -16,6 +16,7 @@ postgresql             # initdb, postgres, pgbench
 qemu-system-x86
 redis-server
 redis-tools
+shellcheck
 stress-ng
 systemd                # systemd-tmpfiles, systemd-analyze
 tuned                  # tuned-adm
