@@ -1,11 +1,13 @@
-"""`explain`: the documentation of a rule, a feature, an application or a policy."""
+"""`explain`: the documentation of a rule, a feature, an application, a policy or a kind of text."""
 
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterator
 
 import click
 
+from advisor.artefacts.kinds import KINDS, explain_kind
 from advisor.cli.errors import CommandError, ExitCode
 from advisor.features import FEATURES, Feature
 from advisor.knowledge.applications import Application, load_applications
@@ -25,23 +27,32 @@ POLICIES = {
 
 
 def run(name: str | None) -> None:
-    """Print one explanation, or the list of all names. Raises CommandError for an unknown name."""
+    """Print what is known under a name, or the list of all names. Raises CommandError for an unknown name."""
     applications = load_applications()
     if name is None:
         click.echo(list_of_names(applications))
-    elif name in RULES:
-        click.echo(explain_rule(name))
-    elif name in FEATURES:
-        click.echo(explain_feature(FEATURES[name]))
-    elif name in applications:
-        click.echo(explain_application(applications[name]))
-    elif name in list(Policy):
-        click.echo(f"policy {name}\n\n{POLICIES[Policy(name)]}")
-    else:
-        known = [*RULES, *FEATURES, *applications, *Policy]
+        return
+    found = list(explanations(name, applications))
+    if not found:
+        known = [*RULES, *FEATURES, *applications, *Policy, *KINDS]
         close = difflib.get_close_matches(name, known, n=3)
         hint = f"; did you mean {', '.join(close)}?" if close else "; `explain` alone lists all names"
         raise CommandError(f"nothing is called {name!r}{hint}", ExitCode.USAGE)
+    click.echo("\n\n".join(found))
+
+
+def explanations(name: str, applications: dict[str, Application]) -> Iterator[str]:
+    """What is known under this name; an application and the kind of text for it may share one."""
+    if name in RULES:
+        yield explain_rule(name)
+    if name in FEATURES:
+        yield explain_feature(FEATURES[name])
+    if name in applications:
+        yield explain_application(applications[name])
+    if name in list(Policy):
+        yield f"policy {name}\n\n{POLICIES[Policy(name)]}"
+    if name in KINDS:
+        yield explain_kind(name)
 
 
 def list_of_names(applications: dict[str, Application]) -> str:
@@ -50,6 +61,7 @@ def list_of_names(applications: dict[str, Application]) -> str:
         "policies": {policy.value: POLICIES[policy].partition(":")[0] for policy in Policy},
         "rules": {rule.id: rule.title for rule in RULES.values()},
         "features": {feature.name: feature.unit for feature in FEATURES.values()},
+        "kinds of text": {word: kind.name for word, kind in KINDS.items()},
         "applications": {application.id: application.name for application in applications.values()},
     }
     lines: list[str] = []

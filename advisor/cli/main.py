@@ -269,7 +269,7 @@ def show(folder: Path | None) -> None:
 @cli.command()
 @click.argument("name", required=False)
 def explain(name: str | None) -> None:
-    """Explain a rule, a feature, an application or a policy; without NAME, list them all."""
+    """Explain a rule, a feature, an application, a policy or a kind of text; without NAME, list them all."""
     from advisor.cli import explain as command
 
     command.run(name)

@@ -14,7 +14,7 @@ Row = Mapping[str, Any]
 """One row of the feature frame, by column name."""
 
 KUBERNETES_CGROUP = "kubepods"
-"""Every pod's cgroup is below one of this name, with the systemd and the cgroupfs driver (kubelet)."""
+"""Every pod's cgroup is below one whose name holds this: kubepods, kubepods.slice, kubelet-kubepods.slice."""
 
 MACHINE_SLICE = "/machine.slice/"
 LIBVIRT_FOLDER = "/var/lib/libvirt/"
@@ -85,7 +85,7 @@ def _guest_of(value: str) -> str | None:
 
 def in_kubernetes(row: Row) -> bool:
     """It runs in a pod."""
-    return any(part.startswith(KUBERNETES_CGROUP) for part in str(row["cgroup"] or "").split("/"))
+    return KUBERNETES_CGROUP in (row["cgroup"] or "")
 
 
 def label_of(row: Row) -> str:

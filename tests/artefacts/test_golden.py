@@ -10,6 +10,7 @@ import pytest
 from advisor import artefacts
 from advisor.artefacts import Artefact, PoolChange, ThpChange
 from advisor.artefacts.conflicts import THP_FOLDER
+from advisor.artefacts.kinds import KINDS
 from advisor.procfs.configuration import ConfiguredValue, HostConfiguration
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -153,3 +154,8 @@ def test_an_artefact_can_be_pasted_and_undone(artefact: Artefact) -> None:
     assert artefact.title and "\n" not in artefact.title
     assert artefact.path is None or artefact.path.startswith("/etc/")
     assert artefact.path is None or artefact.path in artefact.undo.replace("'", "")
+
+
+def test_every_kind_is_explained() -> None:
+    assert {artefact.kind for artefact in CASES.values()} <= set(KINDS)
+    assert all(kind.traps and kind.sources for kind in KINDS.values())
