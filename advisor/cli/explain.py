@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import click
 
 from advisor.artefacts.kinds import KINDS, explain_kind
 from advisor.cli.errors import CommandError, ExitCode
+from advisor.cli.explain_application import explain_application
 from advisor.features import FEATURES, Feature
 from advisor.knowledge.applications import Application, load_applications
 from advisor.rules import RULES, Policy, explain_rule
@@ -41,7 +42,7 @@ def run(name: str | None) -> None:
     click.echo("\n\n".join(found))
 
 
-def explanations(name: str, applications: dict[str, Application]) -> Iterator[str]:
+def explanations(name: str, applications: Mapping[str, Application]) -> Iterator[str]:
     """What is known under this name; an application and the kind of text for it may share one."""
     if name in RULES:
         yield explain_rule(name)
@@ -55,14 +56,15 @@ def explanations(name: str, applications: dict[str, Application]) -> Iterator[st
         yield explain_kind(name)
 
 
-def list_of_names(applications: dict[str, Application]) -> str:
+def list_of_names(applications: Mapping[str, Application]) -> str:
     """Every name with its one-line meaning, by kind."""
     blocks = {
         "policies": {policy.value: POLICIES[policy].partition(":")[0] for policy in Policy},
         "rules": {rule.id: rule.title for rule in RULES.values()},
         "features": {feature.name: feature.unit for feature in FEATURES.values()},
         "kinds of text": {word: kind.name for word, kind in KINDS.items()},
-        "applications": {application.id: application.name for application in applications.values()},
+        "applications": {entry.id: entry.name for entry in applications.values() if not entry.part},
+        "libraries, allocators, collectors": {entry.id: entry.name for entry in applications.values() if entry.part},
     }
     lines: list[str] = []
     for title, names in blocks.items():
@@ -85,30 +87,3 @@ def explain_feature(feature: Feature) -> str:
             f"null means  {feature.null_meaning}",
         )
     )
-
-
-def explain_application(application: Application) -> str:
-    """What is known of an application, with sources."""
-    lines = [
-        f"application {application.id}: {application.name}",
-        "",
-        f"kind            {application.kind}",
-        f"explicit pages  {explicit_pages(application)}",
-        f"THP             {application.thp_stance}",
-    ]
-    for title, value in (("pool size", application.pool_size), ("pool short", application.if_pool_short)):
-        if value:
-            lines.append(f"{title:15} {value}")
-    if application.notes:
-        lines += ["", application.notes]
-    lines += ["", "sources"]
-    lines += [f"  - {s.where}: {s.claim}{'' if s.verified else ' (not verified)'}" for s in application.sources]
-    return "\n".join(lines)
-
-
-def explicit_pages(application: Application) -> str:
-    """Whether it can use a pool, with which sizes and for what memory."""
-    if not application.explicit:
-        return "no"
-    sizes = ", ".join(application.explicit_sizes)
-    return f"yes ({sizes}): {application.explicit_memory}"

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import functools
 import os
-import stat
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from advisor.collect.files import executable_handle, file_handle, open_regular, regular_status
+from advisor.collect.versions import VersionReader
+from advisor.knowledge.identify import is_library_of_interest, symbols_of_interest
 from advisor.knowledge.programs import DELETED_SUFFIX, LibrarySign, SymbolSign, base_name, program_signs
 from advisor.procfs.elf import LIBHUGETLBFS_CALLS, parse_elf
-from advisor.procfs.errors import KernelTextError, MalformedError, MissingError
+from advisor.procfs.errors import KernelTextError, MalformedError
 from advisor.procfs.facts import ElfFacts, ProgramFacts
-from advisor.procfs.fs import KernelFs, process_error, translate_os_error
+from advisor.procfs.fs import KernelFs, translate_os_error
 
 CACHE_ENTRIES = 4096
 """ELF files remembered; a busy host runs a few hundred different ones. When full, the oldest is forgotten."""
@@ -50,7 +52,8 @@ class _Library(NamedTuple):
 def libraries_of_interest(names: Iterable[str]) -> list[str]:
     """Sorted base names, each once, of mapped files that tell of an allocator, runtime or application."""
     signs = program_signs()
-    return sorted({name for path in names if signs.of_library(name := base_name(path)) is not None})
+    bases = {base_name(path) for path in names}
+    return sorted(name for name in bases if is_library_of_interest(name) or signs.of_library(name) is not None)
 
 
 class ProgramReader:
@@ -59,6 +62,7 @@ class ProgramReader:
     def __init__(self, fs: KernelFs) -> None:
         self._fs = fs
         self._cache: dict[FileKey, ElfFacts | MalformedError] = {}
+        self._versions = VersionReader(fs)
 
     def read(self, pid: int, executable: str, libraries: Sequence[str]) -> ProgramFacts:
         """Facts of process `pid`. Never raises a KernelTextError: what could not be read is None, and
@@ -87,15 +91,11 @@ class ProgramReader:
             imports_madvise=_imports_any(MADVISE_CALLS, elf, mapped),
             imports_hugetlb=_imports_hugetlb(elf, mapped),
             problem=problem,
+            versions=self._versions.read(pid, executable, libraries, elf),
         )
 
     def _executable(self, pid: int, executable: str) -> ElfFacts:
-        if self._fs.is_live:
-            path = self._fs.proc_path(f"{pid}/exe")
-            handle = _open_path(path, os.O_PATH | os.O_CLOEXEC)
-        else:
-            handle = _walk(self._fs.procfs, [str(pid), "exe"])
-        return self._facts(handle, executable)
+        return self._facts(executable_handle(self._fs, pid), executable)
 
     def _libraries(self, pid: int, paths: Sequence[str]) -> list[_Library]:
         """Libraries of interest, one of each base name, in the order of the patterns."""
@@ -113,20 +113,14 @@ class ProgramReader:
         if path.endswith(DELETED_SUFFIX) or not path.startswith("/"):
             return None
         try:
-            if self._fs.is_live:
-                handle = _walk(self._fs.proc_path(f"{pid}/root"), path.split("/"))
-            else:
-                handle = _walk(self._fs.procfs, [str(pid), "root", *path.split("/")])
-            return self._facts(handle, path)
+            return self._facts(file_handle(self._fs, pid, path), path)
         except KernelTextError:
             return None
 
     def _facts(self, handle: int, path: str) -> ElfFacts:
         """Facts of the file that an O_PATH descriptor stands for; closes the descriptor."""
         try:
-            status = os.fstat(handle)
-            if not stat.S_ISREG(status.st_mode):
-                raise MalformedError("not a regular file", path=path)
+            status = regular_status(handle, path)
             key = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
             known = self._cache.get(key)
             if known is None:
@@ -145,48 +139,13 @@ class ProgramReader:
 
 
 def _parse(handle: int, path: str) -> ElfFacts | MalformedError:
-    """Opens what an O_PATH descriptor stands for: only a file known to be regular opens without effects."""
-    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
     try:
-        with open(os.open(f"/proc/self/fd/{handle}", flags), "rb") as stream:
-            return parse_elf(stream, path, with_symbols=True)
+        with open_regular(handle, path) as stream:
+            return parse_elf(stream, path, with_symbols=True, also=symbols_of_interest())
     except MalformedError as error:
         return error
     except OSError as error:
         raise translate_os_error(error, path, of_process=False) from error
-
-
-def _open_path(path: str, flags: int) -> int:
-    try:
-        return os.open(path, flags)
-    except OSError as error:
-        raise process_error(error, path) from error
-
-
-def _walk(root: str, components: Sequence[str]) -> int:
-    """An O_PATH descriptor of the file below `root`, reached one component at a time.
-
-    The kernel prints mapped files with links resolved, so a link on the way was put there since; followed
-    from here it would leave the process's root, or the captured tree. Raises MissingError for one, or for "..".
-    """
-    here = _open_path(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    for component in components:
-        if component in ("", "."):
-            continue
-        path = f"{root}: {component}"
-        try:
-            if component == "..":
-                raise MissingError("the path leaves its root", path=path)
-            deeper = os.open(component, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=here)
-        except OSError as error:
-            raise translate_os_error(error, path, of_process=False) from error
-        finally:
-            os.close(here)
-        here = deeper
-        if stat.S_ISLNK(os.fstat(here).st_mode):
-            os.close(here)
-            raise MissingError("a symbolic link, not followed", path=path)
-    return here
 
 
 @functools.cache

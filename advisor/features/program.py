@@ -1,29 +1,19 @@
-"""Who the process is and what its program can do: names, allocator, runtime, known application."""
+"""Who the process is and what its program can do: names, allocator, runtime."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 import polars as pl
 
 from advisor.features.declare import Feature, byte_count, flag, text
 from advisor.features.mappings import IS_ANON, IS_HUGETLB, IS_SHMEM
-from advisor.knowledge.applications import RecognisedApplication, recognise
 from advisor.procfs.facts import CgroupMembership, ProgramFacts
-from advisor.profile.model import ProcessFacts
 from advisor.profile.timeline import ProcessState
 
 NO_PROGRAM = "its executable could not be read"
-VMM_KIND = "vmm"
-"""Kind of an application that runs virtual machines, in the table of known applications."""
 DELETED_SUFFIX = " (deleted)"
 """What the kernel adds to /proc/PID/exe after the file was replaced (d_path)."""
-RECOGNISED_PROGRAMS = 4096
-"""Programs remembered as recognised: hosts of a fleet run the same ones, and one entry is below 1 KiB."""
-
-_recognise = lru_cache(maxsize=RECOGNISED_PROGRAMS)(recognise)
-
 FEATURES = (
     text("host", "Name of the host.", "uname", "not recorded", "host"),
     Feature("pid", pl.Int64, "id", "Process id.", "/proc", "never null"),
@@ -61,14 +51,6 @@ FEATURES = (
         "ELF program headers",
         NO_PROGRAM,
     ),
-    text("application_id", "The known application that it is.", "table of applications", "no known application"),
-    text(
-        "application_confidence",
-        "high where its executable's name says so, medium where less does.",
-        "table of applications",
-        "no known application",
-    ),
-    flag("is_vmm", "It runs a virtual machine.", "table of applications: kind vmm", "never null"),
     byte_count(
         "guest_ram_bytes",
         "RAM of a VMM's guest: what QEMU was told; else the size of the largest anonymous, shmem or hugetlb VMA.",
@@ -102,21 +84,16 @@ def _row(process: ProcessState) -> tuple[object, ...]:
     facts = process.facts
     program = facts.program if facts is not None else None
     elf = program.executable if program is not None else None
-    name = process_name(process)
-    application = _application(name, facts)
     return (
         process.pid,
         process.start_ticks,
-        name,
+        process_name(process),
         facts.user if facts is not None else None,
         cgroup_path(facts.cgroup) if facts is not None else None,
         _base_name(facts.executable) if facts is not None else None,
         *_program_columns(program),
         elf.text_bytes if elf is not None else None,
         elf.text_alignment_bytes if elf is not None else None,
-        application.id if application is not None else None,
-        application.confidence if application is not None else None,
-        application is not None and application.kind == VMM_KIND,
     )
 
 
@@ -153,11 +130,3 @@ def cgroup_path(memberships: Sequence[CgroupMembership] | None) -> str | None:
 
 def _base_name(executable: str | None) -> str | None:
     return executable.removesuffix(DELETED_SUFFIX).rpartition("/")[2] if executable else None
-
-
-def _application(name: str | None, facts: ProcessFacts | None) -> RecognisedApplication | None:
-    if facts is None:
-        return _recognise(name, None, None, None)
-    command_line = tuple(facts.command_line) if facts.command_line is not None else None
-    libraries = tuple(facts.libraries) if facts.libraries is not None else None
-    return _recognise(name, facts.executable, command_line, libraries)

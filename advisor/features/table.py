@@ -9,6 +9,7 @@ from typing import NamedTuple
 import polars as pl
 
 from advisor.features import (
+    applications,
     eligibility,
     host_memory,
     host_pools,
@@ -35,6 +36,7 @@ FEATURES: MappingProxyType[str, Feature] = MappingProxyType(
         feature.name: feature
         for theme in (
             program,
+            applications,
             memory,
             eligibility,
             pages,
@@ -109,6 +111,7 @@ def feature_table_of(observed: Observed) -> pl.DataFrame:
     """`feature_table` of something already observed."""
     timeline, host = observed.timeline, observed.host
     frame = processes.counter_frame(timeline, observed.processes).hstack(program.rows(observed.processes))
+    frame = frame.hstack(applications.rows(observed.processes, timeline.header.host.arch))
     frame = frame.hstack(probes.rows(observed.processes, timeline.header.host.base_page_bytes))
     frame = frame.hstack(pages.rows(observed.processes, timeline.host_last))
     frame = frame.hstack(segments.rows(observed.processes, host))

@@ -16,19 +16,19 @@ DELETED_SUFFIX = " (deleted)"
 
 
 class LibrarySign(Struct, frozen=True, forbid_unknown_fields=True):
-    """A mapped file by base name. serves: allocator, runtime, libc, pool (asks for huge pages), language, mark.
+    """A mapped file by base name. serves: allocator, runtime, libc, pool (asks for huge pages), language.
 
-    A language library proves nothing alone: programs that are no interpreters embed it too. A mark tells which
-    application it is. `opened` is whether the file's own symbols say something that its name does not.
+    A language library proves nothing alone: programs that are no interpreters embed it too. `opened` is whether the
+    file's own symbols say something that its name does not.
     """
 
     pattern: str
-    serves: Literal["allocator", "runtime", "libc", "pool", "language", "mark"]
+    serves: Literal["allocator", "runtime", "libc", "pool", "language"]
     what: str = field(name="is")
 
     @property
     def opened(self) -> bool:
-        return self.serves not in ("libc", "mark")
+        return self.serves != "libc"
 
 
 class ExecutableSign(Struct, frozen=True, forbid_unknown_fields=True):

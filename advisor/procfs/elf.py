@@ -7,6 +7,7 @@ hostile: whatever it says, work is bounded in bytes and in time, and the answer 
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
@@ -116,7 +117,11 @@ STATIC_NAMES = frozenset({"_rjem_mallctl", "je_mallctl", "mallctl", "mi_malloc",
 MARKER_SECTIONS = frozenset({".go.buildinfo"})
 """Sections whose presence says what wrote the program; the Go linker writes this one since 1.13."""
 
-_STATIC_NAME = re.compile(rb"\0(" + b"|".join(re.escape(n.encode()) for n in sorted(STATIC_NAMES)) + rb")(?=\0)")
+
+@functools.lru_cache(maxsize=8)
+def _static_pattern(names: frozenset[str]) -> re.Pattern[bytes]:
+    """Any of the names as a whole entry of a string table."""
+    return re.compile(rb"\0(" + b"|".join(re.escape(name.encode()) for name in sorted(names)) + rb")(?=\0)")
 
 
 class _Dynamic(NamedTuple):
@@ -126,17 +131,18 @@ class _Dynamic(NamedTuple):
     needed: list[int]
 
 
-def parse_elf(stream: IO[bytes], path: str, *, with_symbols: bool) -> ElfFacts:
+def parse_elf(stream: IO[bytes], path: str, *, with_symbols: bool, also: frozenset[str] = frozenset()) -> ElfFacts:
     """Facts of one ELF file (any class, byte order and machine).
 
     kind is "exec" (fixed address), "pie" or "lib"; a static PIE is "pie" with static set. text_bytes is the
     memory size of the executable segments, text_alignment_bytes their largest p_align. imports and exports are
-    sorted names of interest; exports holds names of marker sections too. Both are empty without symbols.
+    sorted names of interest and of `also`; exports holds names of marker sections too, and those of `also` that an
+    unstripped program has in no dynamic symbol. Both are empty without symbols.
     Raises MalformedError for what is no ELF file, is broken, or needs more than the bounds allow.
     """
     bounded = BoundedFile(stream)
     try:
-        return _facts(bounded, path, with_symbols)
+        return _facts(bounded, path, with_symbols, also)
     except MalformedError as error:
         error.path = error.path or path
         raise
@@ -145,11 +151,11 @@ def parse_elf(stream: IO[bytes], path: str, *, with_symbols: bool) -> ElfFacts:
         raise MalformedError(f"not a readable ELF file: {type(error).__name__}: {error}", path=path) from error
 
 
-def _facts(file: BoundedFile, path: str, with_symbols: bool) -> ElfFacts:
+def _facts(file: BoundedFile, path: str, with_symbols: bool, also: frozenset[str]) -> ElfFacts:
     from elftools.elf.elffile import ELFFile
 
     elf = ELFFile(cast("IO[bytes]", file))
-    segments = list(_headers(elf, elf.structs.Elf_Phdr, "e_phoff", "e_phentsize", elf.num_segments(), MAX_SEGMENTS))
+    segments = read_segments(elf)
     loaded = [s for s in segments if s["p_type"] == "PT_LOAD"]
     executable = [s for s in loaded if s["p_flags"] & 1]
     interpreter = next((_interpreter(file, s) for s in segments if s["p_type"] == "PT_INTERP"), None)
@@ -161,10 +167,10 @@ def _facts(file: BoundedFile, path: str, with_symbols: bool) -> ElfFacts:
     if with_symbols and "DT_SYMTAB" in dynamic.numbers:
         places = _table_places(loaded, dynamic.numbers, strings)
         table = SymbolTable(file, places, little_endian=elf.little_endian, is_64=elf.elfclass == 64)
-        for name, defined in table.look_up(IMPORTS_OF_INTEREST | EXPORTS_OF_INTEREST):
+        for name, defined in table.look_up(IMPORTS_OF_INTEREST | EXPORTS_OF_INTEREST | also):
             (exports if defined else imports).add(name)
     if with_symbols and kind != "lib":
-        exports |= _names_in_sections(elf, file)
+        exports |= _names_in_sections(elf, file, STATIC_NAMES | also)
     return ElfFacts(
         path=path,
         kind=kind,
@@ -173,8 +179,8 @@ def _facts(file: BoundedFile, path: str, with_symbols: bool) -> ElfFacts:
         needed=[string_at(strings, offset).decode("utf-8", "backslashreplace") for offset in dynamic.needed],
         text_bytes=sum(s["p_memsz"] for s in executable),
         text_alignment_bytes=max((s["p_align"] for s in executable), default=None),
-        imports=sorted(imports & IMPORTS_OF_INTEREST),
-        exports=sorted(exports & (EXPORTS_OF_INTEREST | MARKER_SECTIONS)),
+        imports=sorted(imports & (IMPORTS_OF_INTEREST | also)),
+        exports=sorted(exports & (EXPORTS_OF_INTEREST | MARKER_SECTIONS | also)),
         build_id=_build_id(elf, segments),
     )
 
@@ -243,21 +249,30 @@ def _build_id(elf: ELFFile, segments: list[Any]) -> str | None:
     return None
 
 
-def _names_in_sections(elf: ELFFile, file: BoundedFile) -> set[str]:
-    """Marker sections, and allocator names in the string table of a program that was not stripped."""
+def read_segments(elf: ELFFile) -> list[Any]:
+    """Every program header. Raises MalformedError for too many."""
+    return list(_headers(elf, elf.structs.Elf_Phdr, "e_phoff", "e_phentsize", elf.num_segments(), MAX_SEGMENTS))
+
+
+def read_sections(elf: ELFFile, file: BoundedFile) -> list[tuple[str, Any]]:
+    """(name, header) of every section; empty where the file has none. Raises MalformedError for too many."""
     headers = list(_headers(elf, elf.structs.Elf_Shdr, "e_shoff", "e_shentsize", elf.num_sections(), MAX_SECTIONS))
     if not headers:
-        return set()
+        return []
     index = headers[elf.get_shstrndx()]
-    section_names = file.read_at(index["sh_offset"], min(index["sh_size"], MAX_SECTION_NAMES))
+    names = file.read_at(index["sh_offset"], min(index["sh_size"], MAX_SECTION_NAMES))
+    return [(string_at(names, header["sh_name"]).decode("ascii", "replace"), header) for header in headers]
+
+
+def _names_in_sections(elf: ELFFile, file: BoundedFile, static_names: frozenset[str]) -> set[str]:
+    """Marker sections, and names of interest in the string table of a program that was not stripped."""
     found: set[str] = set()
-    for header in headers:
-        name = string_at(section_names, header["sh_name"])
-        if name == b".strtab" and header["sh_size"] <= MAX_STATIC_STRINGS:
+    for name, header in read_sections(elf, file):
+        if name == ".strtab" and header["sh_size"] <= MAX_STATIC_STRINGS:
             strings = file.read_at(header["sh_offset"], header["sh_size"])
-            found.update(match.decode() for match in _STATIC_NAME.findall(strings))
-        elif name.decode("ascii", "replace") in MARKER_SECTIONS:
-            found.add(name.decode())
+            found.update(match.decode() for match in _static_pattern(static_names).findall(strings))
+        elif name in MARKER_SECTIONS:
+            found.add(name)
     return found
 
 

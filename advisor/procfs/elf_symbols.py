@@ -33,14 +33,15 @@ MAX_NAME_BYTES = 256
 class BoundedFile(io.RawIOBase):
     """The file with a budget: a read that goes past it, or comes too late, fails."""
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    def __init__(self, stream: IO[bytes], limit_bytes: int = MAX_READ_BYTES) -> None:
         self._stream = stream
-        self._left = MAX_READ_BYTES
+        self._limit = limit_bytes
+        self._left = limit_bytes
         self._deadline = time.monotonic() + MAX_READ_SECONDS
 
     def read(self, size: int = -1, /) -> bytes:
         if size < 0 or size > self._left:
-            raise MalformedError(f"needs more than {MAX_READ_BYTES} bytes to be read")
+            raise MalformedError(f"needs more than {self._limit} bytes to be read")
         if time.monotonic() > self._deadline:
             raise MalformedError(f"takes more than {MAX_READ_SECONDS} s to read")
         self._left -= size

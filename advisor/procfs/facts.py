@@ -265,7 +265,10 @@ class ElfFacts(Struct, frozen=True, omit_defaults=True):
 
 
 class ProgramFacts(Struct, frozen=True, omit_defaults=True):
-    """What a process's executable and mapped libraries say together. None is: could not be read."""
+    """What a process's executable and mapped libraries say together. None is: could not be read.
+
+    versions: by id of the table of applications, what the files say of a version: "7.0.15", "8.0 or later".
+    """
 
     executable: ElfFacts | None = None
     allocator: str | None = None
@@ -275,3 +278,4 @@ class ProgramFacts(Struct, frozen=True, omit_defaults=True):
     imports_madvise: bool | None = None
     imports_hugetlb: bool | None = None
     problem: str | None = None
+    versions: dict[str, str] = field(default_factory=dict)

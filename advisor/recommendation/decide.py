@@ -123,11 +123,12 @@ def decide(
     """
     said = _Said.of(findings, unavailable)
     winner, proposal = said.winner, said.proposal
-    choice, asked = _granted(wish, meet(proposal, expectation, row), said.barred_by, row)
+    met = meet(proposal, expectation, row, frozenset(said.barred_by))
+    choice, asked = _granted(wish, met, said.barred_by, row)
     policy = choice.policy
     by_wish = choice.by == "user"
     unsure = [finding for finding in findings if finding.status is Status.CANNOT_TELL]
-    doubts = [finding for finding in unsure if _is_doubt(finding, policy, winner)]
+    doubts = [finding for finding in unsure if _is_doubt(finding, policy, winner, said.barred_by)]
     page = page_bytes(policy, choice.page, row)
     sized = pool_pages(row, page) if policy is Policy.HUGETLB else None
     gain = gain_from_now(expectation, target_of(policy, choice.page), row)
@@ -210,11 +211,11 @@ def _barriers(matched: Sequence[Finding], unavailable: Mapping[Policy, str]) -> 
     return barriers
 
 
-def _is_doubt(finding: Finding, policy: Policy, winner: Finding | None) -> bool:
-    """If its rule matched, the decision would be another one."""
+def _is_doubt(finding: Finding, policy: Policy, winner: Finding | None, barred_by: Mapping[Policy, Barrier]) -> bool:
+    """If its rule matched, the decision would be another one; not where what it proposes is out of the question."""
     if policy in finding.rule.forbids:
         return True
-    if finding.rule.proposes in (None, policy):
+    if finding.rule.proposes in (None, policy) or finding.rule.proposes in barred_by:
         return False
     return winner is None or finding.rule.severity > winner.severity
 
@@ -288,7 +289,7 @@ def _reason(finding: Finding) -> Reason:
         message=finding.message,
         remedy=finding.rule.remedy,
         evidence=dict(finding.evidence),
-        sources=list(finding.rule.sources),
+        sources=list(finding.sources),
     )
 
 

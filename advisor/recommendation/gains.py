@@ -167,8 +167,10 @@ def _lost(had: Gain, share: float) -> Gain:
     return Gain(loss(had.median), loss(had.high), loss(had.low), had.level)
 
 
-def meet(proposal: Proposal, expectation: Expectation | None, row: Row) -> Choice:
-    """What is advised, from what the rules say and what the model prefers."""
+def meet(
+    proposal: Proposal, expectation: Expectation | None, row: Row, forbidden: frozenset[Policy] = frozenset()
+) -> Choice:
+    """What is advised, from what the rules say and what the model prefers. forbidden: what no rule permits."""
     policy, page, rule = proposal
     if expectation is None or expectation.prefers is None:
         return Choice(policy, page, "rules", None)
@@ -185,6 +187,8 @@ def meet(proposal: Proposal, expectation: Expectation | None, row: Row) -> Choic
     before = f"{rule.id} proposes {policy.value}" if rule is not None else "no rule proposes a change"
     if wanted == now or (wanted == "base" and now != "thp"):
         return Choice(Policy.LEAVE, None, "model", f"{before}; {said}, too little for a change")
+    if _as_policy(wanted)[0] in forbidden:
+        return Choice(policy, page, "rules", f"{said}; a rule forbids {_as_policy(wanted)[0].value}")
     return Choice(*_as_policy(wanted), "model", f"{before}; {said}")
 
 

@@ -18,7 +18,14 @@ from advisor.render.numbers import (
 from advisor.report.document import Report, SkippedProcess
 from advisor.report.host import Host, Pool
 from advisor.report.plan import HostPlan, PlanTenant
-from advisor.report.process import BloatForecast, ExpectedGain, ProcessEntry, RecommendationEntry
+from advisor.report.process import (
+    Application,
+    BloatForecast,
+    Component,
+    ExpectedGain,
+    ProcessEntry,
+    RecommendationEntry,
+)
 from advisor.report.reasons import Evidence
 
 MOSTLY = 0.5
@@ -116,12 +123,22 @@ def bloat_forecast(forecast: BloatForecast) -> str:
     return said
 
 
+def _application(application: Application) -> str:
+    version = f" {application.version}" if application.version else ""
+    return f"{application.name}{version} ({application.confidence} confidence)"
+
+
+def _component(component: Component) -> str:
+    return f"{component.name} {component.version}" if component.version else component.name
+
+
 def identity(process: ProcessEntry) -> str:
-    """What is known of a process beside its name: user, application, allocator, runtime, CPU use, cgroup."""
+    """What is known of a process beside its name: user, application, what is in it, allocator, CPU use, cgroup."""
     application = process.application
     known = (
         ("user", process.user),
-        ("application", application and f"{application.name} ({application.confidence} confidence)"),
+        ("application", application and _application(application)),
+        ("with", ", ".join(filter(None, (_component(one) for one in process.components)))),
         ("allocator", process.allocator),
         ("runtime", process.runtime),
         ("CPUs", process.cpu_cores is not None and f"{process.cpu_cores:.2f}"),

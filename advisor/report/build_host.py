@@ -75,7 +75,7 @@ def rule_reason(finding: Finding) -> Reason:
         severity=finding.severity.name.lower(),  # type: ignore[arg-type]  # the contract's words are the enum's names
         message=finding.message,
         evidence={name: evidence_value(value) for name, value in finding.evidence.items()},
-        sources=list(finding.rule.sources),
+        sources=list(finding.sources),
         title=finding.rule.title,
         confidence=finding.rule.confidence.name.lower(),  # type: ignore[arg-type]
         remedy=finding.rule.remedy or None,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
+from advisor.features.applications import Known, known
 from advisor.features.bloat import Forecast
 from advisor.features.probes import FEATURES as PROBE_FEATURES
-from advisor.knowledge.applications import recognise
 from advisor.profile.model import PageScan, ProcessFacts, ProcessProbes
 from advisor.profile.redact import redact_command_line
 from advisor.recommendation import Alternative as AdvisedAlternative
@@ -18,6 +18,7 @@ from advisor.report.process import (
     Application,
     BloatAt,
     BloatForecast,
+    Component,
     ExpectedGain,
     Memory,
     ProbeCost,
@@ -82,13 +83,14 @@ def build_process(
     growth: its page scan and what follows from it. redact: secrets out of the command line.
     """
     command_line = facts.command_line if facts is not None else None
+    who = known(row["name"], facts)
     return ProcessEntry(
         pid=row["pid"],
         start_time=start_time,
         name=row["name"] or "",
         user=row["user"],
         cgroup=row["cgroup"],
-        application=_application(row, facts),
+        application=_application(row, who),
         memory=_memory(row),
         recommendation=_recommendation(advice.recommendation, row),
         why_not_huge=[
@@ -114,6 +116,7 @@ def build_process(
         at_stake_bytes=advice.at_stake_bytes,
         probes=None if probes is None else _probed(row, probes),
         bloat_forecast=None if pages is None or growth is None else _bloat_forecast(row, pages, growth),
+        components=_components(who),
     )
 
 
@@ -138,11 +141,15 @@ def _sum(values: Iterable[int | None]) -> int:
     return sum(value for value in values if value is not None)
 
 
-def _application(row: Row, facts: ProcessFacts | None) -> Application | None:
-    if facts is None:
+def _application(row: Row, who: Known) -> Application | None:
+    found, confidence = who.identity.application, who.identity.confidence
+    if found is None or confidence is None:
         return None
-    found = recognise(row["name"], facts.executable, facts.command_line, facts.libraries)
-    return Application(found.id, found.name, found.confidence) if found is not None else None
+    return Application(found.id, found.name, confidence, row["application_version"], row["application_stance"])
+
+
+def _components(who: Known) -> list[Component]:
+    return [Component(entry.id, entry.name, who.versions.get(entry.id)) for entry in who.identity.components]
 
 
 def _memory(row: Row) -> Memory:

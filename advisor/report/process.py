@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from advisor.report.reasons import DecidedBy, Evidence, Level, PolicyName, Reason
 
@@ -100,11 +100,24 @@ class WhyNotHuge(Struct, frozen=True):
 
 
 class Application(Struct, frozen=True):
-    """The application that a process was recognised as."""
+    """The application that a process was recognised as. version: as its files say, or a bound (8.0 or later).
+
+    thp_stance: what its makers say of THP for this version; null where that hangs on a version that is not known.
+    """
 
     id: str
     name: str
     confidence: Level
+    version: str | None = None
+    thp_stance: str | None = None
+
+
+class Component(Struct, frozen=True):
+    """A known library, allocator, runtime or collector in a process."""
+
+    id: str
+    name: str
+    version: str | None
 
 
 class Memory(Struct, frozen=True):
@@ -149,7 +162,9 @@ class Probed(Struct, frozen=True):
 
 class ProcessEntry(Struct, frozen=True):
     """One process. start_time: Unix seconds; start_ticks with pid names it for good. command_line: redacted. probes:
-    null where none was asked for. bloat_forecast: null where the pages of the process were not scanned."""
+    null where none was asked for. bloat_forecast: null where the pages of the process were not scanned. components:
+    known libraries, allocators and runtimes in it, besides the application.
+    """
 
     pid: int
     start_time: int | None
@@ -170,6 +185,7 @@ class ProcessEntry(Struct, frozen=True):
     at_stake_bytes: int | None
     probes: Probed | None = None
     bloat_forecast: BloatForecast | None = None
+    components: list[Component] = field(default_factory=list)
 
 
 class Totals(Struct, frozen=True):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
+from advisor.knowledge.applications import load_applications
+
 MIB = 1 << 20
 """Bytes of one MiB (IEC 80000-13)."""
 
@@ -38,38 +40,19 @@ TIGHT_AVAILABLE_SHARE = 0.1
 """Share of MemTotal. Source: own choice. Reason: the kernel's watermarks and page cache need a few percent; a
 tenth leaves no room for memory that cannot be reclaimed."""
 
-POOL_APPLICATIONS = (
-    "qemu",
-    "firecracker",
-    "cloud-hypervisor",
-    "postgresql",
-    "mysql",
-    "mariadb",
-    "elasticsearch",
-    "java",
-    "oracle",
-    "spdk",
-    "ovs-dpdk",
-    "dpdk",
-)
-"""Applications that can take pages of a hugetlb pool. Source: the table of known applications, `explicit`; a
-test compares."""
+POOL_APPLICATIONS = tuple(entry.id for entry in load_applications().values() if entry.explicit and not entry.part)
+"""Applications that can take pages of a hugetlb pool. Source: the table of known applications, `explicit`."""
 
-GIGANTIC_APPLICATIONS = (
-    "qemu",
-    "cloud-hypervisor",
-    "postgresql",
-    "elasticsearch",
-    "java",
-    "spdk",
-    "ovs-dpdk",
-    "dpdk",
+GIGANTIC_APPLICATIONS = tuple(
+    id for id in POOL_APPLICATIONS if {"any", "1G"} & set(load_applications()[id].explicit_sizes)
 )
-"""Those of them that can name a page size larger than the PMD page. Source: the same table,
-`explicit_sizes`."""
+"""Those of them that can name a page size larger than the PMD page. Source: the same table, `explicit_sizes`."""
 
-THP_AVERSE_APPLICATIONS = ("mariadb", "redis", "valkey")
-"""Applications that switch THP off for themselves. Source: the same table, `thp_stance` is self-disables."""
+ADVISED_POOL_APPLICATIONS = tuple(id for id in POOL_APPLICATIONS if load_applications()[id].pool_advised)
+"""Those of them whose makers advise a pool. Source: the same table, `pool_advised`."""
+
+THP_OFF_STANCES = ("wants-off", "self-disables")
+"""Stances of those whose makers want THP off, or who switch it off. Source: the same table, `STANCES`."""
 
 TRANSHUGE = "Documentation/admin-guide/mm/transhuge.rst"
 """The kernel's page on transparent huge pages."""

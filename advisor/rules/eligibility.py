@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from advisor.rules.conditions import LARGE_BYTES, MIB, THP_AVERSE_APPLICATIONS, TRANSHUGE, col, is_one_of
+from advisor.rules.conditions import LARGE_BYTES, MIB, THP_OFF_STANCES, TRANSHUGE, col
 from advisor.rules.engine import Confidence, Policy, Severity, rule
 
 THEME = "eligibility"
@@ -45,14 +45,16 @@ PRCTL = "PR_SET_THP_DISABLE(2const)"
     known_problems="The flag is inherited over fork and exec, so it may have been meant for another program.",
 )
 def thp_disabled_by_process() -> pl.Expr:
-    """What it does: matches a process with considerable memory for which PR_SET_THP_DISABLE is in force.
+    """What it does: matches a process with considerable memory for which PR_SET_THP_DISABLE is in force, unless
+    the program is known to want it (see application-avoids-thp).
 
-    Why it matters: it is a decision that somebody made for this program; Redis and some JVM set-ups do this
-    for latency.
+    Why it matters: it is a decision that somebody made for this program; services whose makers advise against THP
+    are often started so.
 
     Example: 600 MiB of anonymous memory, THP_enabled: 0 in status.
     """
-    return (col("anon_bytes") >= LOST_BYTES) & col("thp_disabled_by_process")
+    on_purpose = col("application_stance").is_in(THP_OFF_STANCES).fill_null(False)
+    return (col("anon_bytes") >= LOST_BYTES) & ~on_purpose & col("thp_disabled_by_process")
 
 
 @rule(
@@ -111,30 +113,6 @@ def advised_against_huge_pages() -> pl.Expr:
     """
     against = col("advised_against_anon_bytes")
     return (col("anon_bytes") >= LOST_BYTES) & (against >= LOST_BYTES) & (against >= MOST_SHARE * col("anon_bytes"))
-
-
-@rule(
-    id="application-avoids-thp",
-    title="The application switches transparent huge pages off for itself, by its makers' decision",
-    theme=THEME,
-    severity=Severity.LOW,
-    confidence=Confidence.HIGH,
-    proposes=Policy.LEAVE,
-    forbids=frozenset({Policy.THP}),
-    message="{application_id} avoids transparent huge pages; its {anon_bytes} of anonymous memory belongs "
-    "on base pages.",
-    remedy="Follow its makers. Who wants to know better can measure.",
-    sources=("the table of known applications, with its sources", PRCTL),
-    known_problems="The reason is mostly latency of copy-on-write after fork; an instance that never forks may gain.",
-)
-def application_avoids_thp() -> pl.Expr:
-    """What it does: matches large memory of an application whose makers let it switch THP off.
-
-    Why it matters: under always it does so by itself; under madvise it must not be talked into the opposite.
-
-    Example: Redis with 4 GiB, mode madvise.
-    """
-    return (col("anon_bytes") >= LARGE_BYTES) & is_one_of(THP_AVERSE_APPLICATIONS)
 
 
 @rule(
@@ -199,7 +177,6 @@ RULES = (
     thp_disabled_by_process,
     thp_limited_to_advised,
     advised_against_huge_pages,
-    application_avoids_thp,
     mappings_too_small,
     mappings_misaligned,
 )

@@ -78,6 +78,7 @@ class Rule:
     proposal, None means the page size that the process uses already. gains_time: what is at stake is CPU
     time, so an idle process (below IDLE_CPU_CORES) has at most INFO at stake. seen_by_model: false where the gain
     comes from something that no input of the gain model shows, so that its answer says nothing against the rule.
+    cites: the feature that holds a source of its own for each row.
     """
 
     id: str
@@ -97,11 +98,12 @@ class Rule:
     forbids: frozenset[Policy] = frozenset()
     gains_time: bool = False
     seen_by_model: bool = True
+    cites: str | None = None
     evidence: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         names = set(self.when.meta.root_names())
-        unknown = placeholders(self.message) - names
+        unknown = (placeholders(self.message) | ({self.cites} if self.cites else set())) - names
         if unknown:
             raise ValueError(f"rule {self.id}: message names {sorted(unknown)}, which its expression does not")
         object.__setattr__(self, "evidence", tuple(sorted(names)))
@@ -120,6 +122,12 @@ class Finding:
     def missing(self) -> tuple[str, ...]:
         """Evidence columns that are unknown for this row."""
         return tuple(name for name, value in self.evidence.items() if value is None)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The row's own source, where the rule cites one, then those of the rule."""
+        own = self.evidence[self.rule.cites] if self.rule.cites is not None else None
+        return (*((own,) if own else ()), *self.rule.sources)
 
     @property
     def message(self) -> str:
@@ -191,6 +199,7 @@ def rule(
     forbids: frozenset[Policy] = frozenset(),
     gains_time: bool = False,
     seen_by_model: bool = True,
+    cites: str | None = None,
 ) -> Callable[[Callable[[], pl.Expr]], Rule]:
     """Turn a function that returns the expression into a `Rule`; its docstring becomes the rule's page."""
 
@@ -213,6 +222,7 @@ def rule(
             forbids=forbids,
             gains_time=gains_time,
             seen_by_model=seen_by_model,
+            cites=cites,
         )
 
     return make

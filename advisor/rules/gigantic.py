@@ -37,9 +37,10 @@ def beyond_pmd_reach() -> pl.Expr:
 
 
 def can_use_gigantic() -> pl.Expr:
-    """It uses hugetlb pages of a size that is not known to be fixed, or can name a larger size."""
-    bound_to_one_size = is_one_of(tuple(set(POOL_APPLICATIONS) - set(GIGANTIC_APPLICATIONS)))
-    return ((col("hugetlb_bytes") > 0) & ~bound_to_one_size) | is_one_of(GIGANTIC_APPLICATIONS)
+    """It uses hugetlb pages of a size that is not known to be fixed, or can name a larger size. ZGC cannot."""
+    is_zgc = (col("collector") == "zgc").fill_null(False)
+    bound_to_one_size = is_one_of(tuple(set(POOL_APPLICATIONS) - set(GIGANTIC_APPLICATIONS))) | is_zgc
+    return ((col("hugetlb_bytes") > 0) | is_one_of(GIGANTIC_APPLICATIONS)) & ~bound_to_one_size
 
 
 @rule(

@@ -8,6 +8,8 @@ import polars as pl
 
 from advisor.rules import (
     anonymous,
+    application_pools,
+    applications,
     eligibility,
     gigantic,
     host,
@@ -23,6 +25,8 @@ THEMES: tuple[tuple[Rule, ...], ...] = (
     process.RULES,
     anonymous.RULES,
     eligibility.RULES,
+    applications.RULES,
+    application_pools.RULES,
     shared_memory.RULES,
     pools.RULES,
     virtual_machines.RULES,

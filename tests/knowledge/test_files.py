@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from advisor.knowledge.applications import ApplicationFile
+from advisor.knowledge.applications import FILES, ApplicationFile
 from advisor.knowledge.files import KnowledgeError, load_knowledge, parse_knowledge
 from advisor.knowledge.programs import ProgramSigns
 from advisor.knowledge.tlb import TlbTable
@@ -15,14 +15,14 @@ id = "x"
 name = "X"
 kind = "cache"
 explicit = false
-thp_stance = "neutral"
+thp = [{stance = "neutral", says = "nothing", where = "manual", verified = true}]
 sources = [{where = "manual", claim = "all", verified = true}]
 """
 
 
 @pytest.mark.parametrize(
     ("name", "shape"),
-    [("applications.toml", ApplicationFile), ("programs.toml", ProgramSigns), ("tlb.toml", TlbTable)],
+    [*((name, ApplicationFile) for name in FILES), ("programs.toml", ProgramSigns), ("tlb.toml", TlbTable)],
 )
 def test_the_files_of_the_package_have_their_declared_shape(name: str, shape: type) -> None:
     assert load_knowledge(name, shape)

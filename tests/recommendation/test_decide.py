@@ -6,9 +6,12 @@ import pytest
 
 from advisor.recommendation import Recommendation, recommend
 from tests.recommendation.planted_rows import program
+from tests.rules.application_examples import REDIS as REDIS_ROW
 from tests.rules.rows import GIB, HOST, MIB, PMD, Values, frame
 
 BIG = {"anon_bytes": 4 * GIB, "slotted_anon_bytes": 4 * GIB, "slot_bytes": 4 * GIB}
+
+REDIS = {name: value for name, value in REDIS_ROW.items() if name.startswith("application_")}
 
 
 def advice_for(row: Values) -> Recommendation:
@@ -112,9 +115,10 @@ def test_an_idle_process_is_left_with_thp_as_alternative() -> None:
 
 
 def test_an_application_that_avoids_thp_is_not_talked_into_it() -> None:
-    one = advice_for(program(1, **BIG, application_id="redis", allocator="jemalloc"))
+    one = advice_for(program(1, **BIG, **REDIS, allocator="jemalloc"))
     assert one.policy == "leave"
     assert one.reasons[0].rule == "application-avoids-thp"
+    assert one.reasons[0].sources[0] == REDIS["application_source"]
 
 
 def test_a_jvm_gets_its_own_flag_and_the_pool_as_alternative() -> None:

@@ -32,6 +32,7 @@ from advisor.report.process import (
     Application,
     BloatAt,
     BloatForecast,
+    Component,
     ExpectedGain,
     Memory,
     ProcessEntry,
@@ -161,7 +162,8 @@ def make_processes() -> list[ProcessEntry]:
             memory(8 * GIB, 40 * MIB, 0, shmem_rss_bytes=8 * GIB, huge_coverage=0.0, page_table_bytes=32 * MIB),
             advice("hugetlb", shared, page_bytes=2 * MIB, confidence="medium"),
             user="postgres",
-            application=Application("postgresql", "PostgreSQL", "high"),
+            application=Application("postgresql", "PostgreSQL", "high", "15.18", "avoid-always"),
+            components=[Component("glibc-malloc", "glibc malloc", "2.36"), Component("ucx", "UCX (MPI)", None)],
             at_stake_bytes=8 * GIB - number,
         )
         for number in range(3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.rules.application_examples import APPLICATIONS
 from tests.rules.host_examples import HOST_RULES, LIMITS
 from tests.rules.pool_examples import GIGANTIC, POOLS, SHARED_MEMORY, VIRTUAL_MACHINES
 from tests.rules.process_examples import ANONYMOUS, ELIGIBILITY, PROCESS
@@ -11,6 +12,7 @@ EXAMPLES: dict[str, Example] = {
     **PROCESS,
     **ANONYMOUS,
     **ELIGIBILITY,
+    **APPLICATIONS,
     **SHARED_MEMORY,
     **POOLS,
     **VIRTUAL_MACHINES,

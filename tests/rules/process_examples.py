@@ -191,7 +191,11 @@ ELIGIBILITY = {
         {"anon_bytes": 600 * MIB, "thp_disabled_by_process": True},
         "THP is disabled by the process itself or by who started it (prctl PR_SET_THP_DISABLE); its 600 MiB "
         "of anonymous memory stays on base pages.",
-        [{"anon_bytes": 600 * MIB}, {"anon_bytes": 63 * MIB, "thp_disabled_by_process": True}],
+        [
+            {"anon_bytes": 600 * MIB},
+            {"anon_bytes": 63 * MIB, "thp_disabled_by_process": True},
+            {"anon_bytes": 600 * MIB, "thp_disabled_by_process": True, "application_stance": "self-disables"},
+        ],
     ),
     "thp-limited-to-advised": Example(
         {**LARGE, "host_thp_enabled": "always", "thp_eligible_anon_rss_bytes": 0},
@@ -206,11 +210,6 @@ ELIGIBILITY = {
         {**LARGE, "advised_against_anon_bytes": 700 * MIB},
         "700 MiB of 1 GiB anonymous memory is marked MADV_NOHUGEPAGE by the program.",
         [{**LARGE, "advised_against_anon_bytes": 500 * MIB}],
-    ),
-    "application-avoids-thp": Example(
-        {**LARGE, "application_id": "redis"},
-        "redis avoids transparent huge pages; its 1 GiB of anonymous memory belongs on base pages.",
-        [{**LARGE, "application_id": "postgresql"}, {**LARGE}, {"application_id": "redis"}],
     ),
     "mappings-too-small": Example(
         {"anon_bytes": 600 * MIB, "unslotted_anon_bytes": 590 * MIB, "anon_vma_count": 3000},

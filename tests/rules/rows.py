@@ -93,6 +93,9 @@ QUIET: Values = {
     "is_vmm": False,
     "guest_ram_bytes": 0,
     "memory_to_pmd_reach": 0.0,
+    "application_stance": "neutral",
+    "application_says": "Program 1.0: its makers advise neither way",
+    "application_source": "its manual (2026)",
 }
 """Every column that a rule reads, known."""
 
