@@ -1,6 +1,7 @@
 """Programs with a known state of memory, for tests and for trying the advisor: `python tests/planted.py KIND MIB`.
 
-Each prints "ready" once its memory stands and then stays until its standard input closes. The busy kinds keep
+Each prints "ready" once its memory stands and then stays until its standard input closes; a line on it makes it map
+and touch two huge pages more, by which khugepaged gets to know it. The busy kinds keep
 reading at random places meanwhile, as a program that would profit from a larger TLB reach does.
 """
 
@@ -57,6 +58,44 @@ def sparse(size: int) -> mmap.mmap:
     return area
 
 
+def half(size: int) -> mmap.mmap:
+    """Every other page of it is touched."""
+    area = anonymous(size)
+    for begin in range(0, size, 2 * mmap.PAGESIZE):
+        area[begin] = 1
+    return area
+
+
+def trimmed(size: int) -> mmap.mmap:
+    """As `churn`, and what is free goes back to the kernel, page by page."""
+    area = churn(size)
+    ctypes.CDLL(None).malloc_trim(0)
+    return area
+
+
+def churn(size: int) -> mmap.mmap:
+    """Strings from glibc's malloc, replaced at random until four times as much was made as lives; half stays."""
+    if os.environ.get("PYTHONMALLOC") != "malloc":
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, "PYTHONMALLOC": "malloc"})  # noqa: S606
+    choose = random.Random(0)
+    living: list[bytes] = []
+    made = held = 0
+    while made < 4 * size:
+        block = b"\x01" * choose.choice((40, 300, 1500, 9000, 70_000, 300_000, 2_000_000))
+        made, held = made + len(block), held + len(block)
+        living.append(block)
+        while held > size:
+            place = choose.randrange(len(living))
+            living[place], living[-1] = living[-1], living[place]
+            held -= len(living.pop())
+    KEPT.extend(block for block in living if choose.random() < 0.5)
+    return anonymous(mmap.PAGESIZE)
+
+
+KEPT: list[bytes] = []
+"""What `churn` still holds."""
+
+
 def forked(size: int) -> mmap.mmap:
     """All of it is shared with a child, which ends when standard input closes."""
     area = plain(size)
@@ -75,11 +114,14 @@ def thp_disabled(size: int) -> mmap.mmap:
 KINDS: dict[str, Callable[[int], mmap.mmap]] = {
     "random-access": plain,
     "advised": advised,
+    "churn": churn,
     "forked": forked,
+    "half": half,
     "hugetlb": hugetlb,
     "sparse": sparse,
     "thp-disabled": thp_disabled,
     "tiny": plain,
+    "trimmed": trimmed,
 }
 BUSY = {"random-access", "advised", "thp-disabled"}
 
@@ -87,8 +129,14 @@ BUSY = {"random-access", "advised", "thp-disabled"}
 def stay(area: mmap.mmap, *, busy: bool) -> None:
     """Until standard input closes. Busy: random reads, a pause of a tenth so that tests' own work is not starved."""
     places = random.Random(0)
-    while not select.select([sys.stdin], [], [], 0.01 if busy else None)[0]:
-        for _ in range(100_000):
+    more = []
+    while True:
+        if select.select([sys.stdin], [], [], 0.01 if busy else None)[0]:
+            if not sys.stdin.readline():
+                return
+            more.append(plain(2 * SPARSE_STEP))
+            print("mapped", flush=True)
+        for _ in range(100_000 if busy else 0):
             area[places.randrange(len(area))]
 
 

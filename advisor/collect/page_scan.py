@@ -43,6 +43,10 @@ mappings have them alike."""
 CHANGED_SHARE = 0.25
 """Anonymous memory that changed by a quarter since its scan is scanned again. Source: own choice."""
 
+GROWTH_BYTES = 64 << 20
+"""Memory that a process could grow by at most if each of its pages lay alone in a slot; above it, however little is
+resident, it is scanned. Source: own choice. Reason: a quarter of the growth from which rules call memory sparse."""
+
 SCANNED_KINDS = ("anon", "heap")
 
 
@@ -57,6 +61,11 @@ class Target:
     swapped_bytes: int
     huge_bytes: int
     is_shared: bool
+
+    def could_grow_bytes(self, shape: Shape) -> int:
+        """The most that huge pages could add: every slot, or every page alone in one."""
+        pages = (self.resident_bytes - self.huge_bytes) // shape.page_bytes
+        return min(self.vma.end - self.vma.start, pages * shape.slot_bytes)
 
     @property
     def cost_s(self) -> float:
@@ -84,7 +93,7 @@ class PagePlan:
         return min(LONGEST_SCAN_S, sum(target.cost_s for target in self.targets))
 
 
-def plan_pages(pid: int, maps: Iterable[Mapping], fields: Sequence[str]) -> PagePlan | None:
+def plan_pages(pid: int, maps: Iterable[Mapping], fields: Sequence[str], shape: Shape) -> PagePlan | None:
     """What to scan of a process, by its smaps; None where too little anonymous memory could be huge."""
     if "Rss" not in fields:
         return None
@@ -98,7 +107,8 @@ def plan_pages(pid: int, maps: Iterable[Mapping], fields: Sequence[str]) -> Page
         elif target.resident_bytes or target.swapped_bytes:
             targets.append(target)
     plan = PagePlan(pid, tuple(sorted(targets, key=lambda target: -target.resident_bytes)), elsewhere)
-    return plan if plan.anon_bytes >= IMPORTANT_BYTES else None
+    growth = sum(target.could_grow_bytes(shape) for target in targets)
+    return plan if plan.anon_bytes >= IMPORTANT_BYTES or growth >= GROWTH_BYTES else None
 
 
 def _target(mapping: Mapping, values: dict[str, int]) -> Target:
@@ -131,9 +141,9 @@ def choose_plans(waiting: Iterable[PagePlan], available_s: float) -> list[PagePl
 class PageReader:
     """PagePlan -> PageScan. Runs in the guarded thread."""
 
-    def __init__(self, fs: KernelFs, pmd_bytes: int, base_page_bytes: int) -> None:
+    def __init__(self, fs: KernelFs, shape: Shape) -> None:
         self.fs = fs
-        self.shape = Shape(pmd_bytes, base_page_bytes)
+        self.shape = shape
 
     @property
     def place(self) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from advisor.collect.guard import Outcome
 from advisor.collect.page_scan import PagePlan, choose_plans, differs, plan_pages
+from advisor.collect.page_slots import Shape
 from advisor.collect.tracking import Sections, Tracked
 from advisor.profile.model import PageScan
 
@@ -20,12 +21,13 @@ class PageWatch:
 
     tracked: dict[int, Tracked]
     sections: dict[int, Sections]
+    shape: Shape
 
     def due(self, smaps_fields: Sequence[str], available_s: float) -> list[PagePlan]:
         """Scans to be made now: of newcomers, of those whose memory changed much, and of those put off before."""
         for pid, read in self.sections.items():
             if read.maps is not None and (tracked := self.tracked.get(pid)):
-                plan = plan_pages(pid, read.maps, smaps_fields)
+                plan = plan_pages(pid, read.maps, smaps_fields, self.shape)
                 tracked.page_plan = plan if plan and differs(plan.anon_bytes, tracked.scanned_bytes) else None
         return choose_plans([one.page_plan for one in self.tracked.values() if one.page_plan], available_s)
 

@@ -21,6 +21,7 @@ from advisor.collect.fold import Folder
 from advisor.collect.guard import DEADLINE_S, GuardedRun, Outcome, Reader, run_guarded
 from advisor.collect.host_reader import HostReader
 from advisor.collect.page_scan import PageReader
+from advisor.collect.page_slots import Shape
 from advisor.collect.page_watch import PageWatch
 from advisor.collect.priority import (
     IMPORTANT_BYTES,
@@ -376,9 +377,10 @@ class Sampler:
         """How full the huge page slots of those are that hold much anonymous memory, as far as the time allows."""
         if self.pmd_bytes is None or not self.fs.is_live:
             return
-        watch = PageWatch(self._tracked, tick.sections)
+        shape = Shape(self.pmd_bytes, self.base_page_bytes)
+        watch = PageWatch(self._tracked, tick.sections, shape)
         plans = watch.due(tick.smaps_fields, self._scan_allowance_s(tick))
-        for outcome in self._run(tick, PageReader(self.fs, self.pmd_bytes, self.base_page_bytes), plans).outcomes:
+        for outcome in self._run(tick, PageReader(self.fs, shape), plans).outcomes:
             watch.take(outcome)
             if outcome.stuck is not None:
                 self._quarantine.add(outcome.item.pid, outcome.stuck)

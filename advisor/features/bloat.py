@@ -34,13 +34,15 @@ class Limits(NamedTuple):
 class Forecast(NamedTuple):
     """Growth of RSS in bytes. unscanned_bytes: resident where nobody looked, of which nothing is said.
 
-    fault: the program is started anew under THP and touches what it has touched; where it gave parts of slots back
-    in between, less. khugepaged: what collapsing adds to the memory as it is; None where its limits are unknown.
-    by_max_ptes_none: the same at other limits. reclaimable: of `fault`, what the kernel takes back under memory
-    pressure (shrink_underused); None where this kernel cannot.
+    fault_most: the program is started anew under THP and touches what it has touched: every populated slot is full.
+    fault: the same, but what it once had and gave back is not there again, as giving back splits a huge page.
+    khugepaged: what collapsing adds to the memory as it is; None where its limits are unknown. by_max_ptes_none: the
+    same at other limits. reclaimable: of `fault_most`, what the kernel takes back under memory pressure
+    (shrink_underused); None where this kernel cannot.
     """
 
     fault: int
+    fault_most: int
     khugepaged: int | None
     by_max_ptes_none: dict[int, int]
     reclaimable: int | None
@@ -57,8 +59,12 @@ def limits_of(khugepaged: Mapping[str, int] | None) -> Limits:
     )
 
 
-def forecast(scan: PageScan, limits: Limits, shrink_underused: int | None) -> Forecast:
-    """What huge pages would add. shrink_underused: the switch of that name, None where the kernel has none (6.12)."""
+def forecast(scan: PageScan, limits: Limits, shrink_underused: int | None, given_back_bytes: int = 0) -> Forecast:
+    """What huge pages would add. shrink_underused: the switch of that name, None where the kernel has none (6.12).
+
+    given_back_bytes: how much less is resident than once was. Which of the empty pages were populated before is not
+    visible; all that was given back is taken to be among them.
+    """
     slot_pages = scan.pmd_bytes // scan.base_page_bytes
     groups = list(_groups(scan))
     thresholds = {int(share * slot_pages) for share in THRESHOLD_SHARES} | {slot_pages - 1}
@@ -68,8 +74,10 @@ def forecast(scan: PageScan, limits: Limits, shrink_underused: int | None) -> Fo
         none: scan.base_page_bytes * _collapsed_pages(groups, slot_pages, limits._replace(none=none))
         for none in sorted(thresholds)
     }
+    most = scan.base_page_bytes * sum(_empty(group, slot_pages) * group.slots for group in groups)
     return Forecast(
-        fault=scan.base_page_bytes * sum(_empty(group, slot_pages) * group.slots for group in groups),
+        fault=max(0, most - given_back_bytes),
+        fault_most=most,
         khugepaged=None if limits.none is None else added[limits.none],
         by_max_ptes_none=added,
         reclaimable=_reclaimable_bytes(scan, groups, limits.none, shrink_underused),

@@ -8,6 +8,7 @@ import polars as pl
 
 from advisor.features.bloat import Forecast, forecast, limits_of
 from advisor.features.declare import Feature, byte_count
+from advisor.procfs.facts import Status
 from advisor.profile.model import HostState
 from advisor.profile.timeline import ProcessState
 
@@ -23,7 +24,8 @@ BY_PAGES, BY_SMAPS = "pages", "smaps"
 FEATURES = (
     byte_count(
         "fault_growth_bytes",
-        "What RSS would be larger by if each slot that it populated were populated whole, as faults under THP do. "
+        "What RSS would be larger by, at most, if each slot that it populated were populated whole, as faults under "
+        "THP do. "
         "Memory that it advised against is left out, and what is huge already.",
         SCAN,
         NO_SCAN,
@@ -58,7 +60,15 @@ def forecast_of(process: ProcessState, host: HostState) -> Forecast | None:
         return None
     thp = host.thp
     limits = limits_of(thp.khugepaged if thp is not None else None)
-    return forecast(process.pages, limits, thp.shrink_underused if thp is not None else None)
+    shrinks = thp.shrink_underused if thp is not None else None
+    return forecast(process.pages, limits, shrinks, _given_back_bytes(process.status))
+
+
+def _given_back_bytes(status: Status | None) -> int:
+    """How much less it holds than at its peak, swap included; 0 where its counters are unknown."""
+    if status is None or status.vm_hwm_bytes is None or status.vm_rss_bytes is None:
+        return 0
+    return max(0, status.vm_hwm_bytes - status.vm_rss_bytes - (status.vm_swap_bytes or 0))
 
 
 def rows(processes: Sequence[ProcessState], host: HostState) -> pl.DataFrame:
@@ -67,7 +77,7 @@ def rows(processes: Sequence[ProcessState], host: HostState) -> pl.DataFrame:
     whole = [one if one is not None and not one.unscanned_bytes else None for one in made]
     return pl.DataFrame(
         {
-            "fault_growth_bytes": [one and one.fault for one in whole],
+            "fault_growth_bytes": [one and one.fault_most for one in whole],
             "collapse_growth_bytes": [one and one.khugepaged for one in whole],
         },
         schema={"fault_growth_bytes": pl.Int64, "collapse_growth_bytes": pl.Int64},

@@ -106,6 +106,8 @@ def bloat(recommendation: RecommendationEntry) -> str:
 def bloat_forecast(forecast: BloatForecast) -> str:
     """What THP would add, by way and by khugepaged's limit, in one sentence."""
     ways = [f"{human_bytes(forecast.fault_bytes)} if it were started under it"]
+    if forecast.fault_most_bytes > forecast.fault_bytes:
+        ways[0] += f" (at most {human_bytes(forecast.fault_most_bytes)}: it gave back memory that it once had)"
     if forecast.khugepaged_bytes is not None:
         ways.append(
             f"{human_bytes(forecast.khugepaged_bytes)} by khugepaged at max_ptes_none {forecast.max_ptes_none}"

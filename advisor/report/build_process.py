@@ -191,6 +191,7 @@ def _bloat_forecast(row: Row, pages: PageScan, growth: Forecast) -> BloatForecas
         by_max_ptes_none=[BloatAt(none, added) for none, added in sorted(growth.by_max_ptes_none.items())],
         reclaimable_bytes=growth.reclaimable,
         unscanned_bytes=growth.unscanned_bytes,
+        fault_most_bytes=growth.fault_most,
     )
 
 

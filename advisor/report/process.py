@@ -64,9 +64,10 @@ class BloatAt(Struct, frozen=True):
 class BloatForecast(Struct, frozen=True):
     """Growth of resident memory if THP were on, from the populated pages of each huge page slot.
 
-    fault_bytes: the program started anew under THP, touching what it has touched; less where it gives parts of slots
-    back. khugepaged_bytes: collapsing what is there, at the host's max_ptes_none; by_max_ptes_none: at others.
-    reclaimable_bytes: of fault_bytes, what shrink_underused takes back under memory pressure; null before 6.12.
+    fault_bytes: the program started anew under THP, touching what it has touched, without what it once had and gave
+    back; fault_most_bytes: every populated slot full, the most that it can be, by which rules and advice go.
+    khugepaged_bytes: collapsing what is there, at the host's max_ptes_none; by_max_ptes_none: at others.
+    reclaimable_bytes: of fault_most_bytes, what shrink_underused takes back under memory pressure; null before 6.12.
     basis: pagemap-scan or pagemap. complete: false where unscanned_bytes of resident memory were not looked at, of
     which nothing is said.
     """
@@ -79,6 +80,7 @@ class BloatForecast(Struct, frozen=True):
     by_max_ptes_none: list[BloatAt]
     reclaimable_bytes: int | None
     unscanned_bytes: int
+    fault_most_bytes: int
 
 
 class WhyNotHuge(Struct, frozen=True):

@@ -181,13 +181,15 @@ def test_memory_that_could_be_huge_and_has_pages_is_planned_the_fullest_first() 
         mapping(1 << 32, 64 * MIB, 64 * MIB, kind="shmem"),
         mapping(None, 8 * MIB, 3 * MIB, kind="heap"),
     ]
-    plan = plan_pages(7, maps, FIELDS)
+    plan = plan_pages(7, maps, FIELDS, SHAPE)
     assert plan is not None
     assert [target.vma.start for target in plan.targets] == [1 << 30, 0]
     assert [target.is_shared for target in plan.targets] == [True, False]
     assert (plan.anon_bytes, plan.elsewhere_bytes) == (36 * MIB, 3 * MIB)
-    assert plan_pages(7, maps[:1], FIELDS) is None
-    assert plan_pages(7, maps, ["Size"]) is None
+    assert plan_pages(7, maps[:1], FIELDS, SHAPE) is None
+    assert plan_pages(7, [mapping(0, 4 << 30, 31 * PAGE)], FIELDS, SHAPE) is None
+    assert plan_pages(7, [mapping(0, 4 << 30, 32 * PAGE)], FIELDS, SHAPE) is not None
+    assert plan_pages(7, maps, ["Size"], SHAPE) is None
 
 
 def plan_of(pid: int, anon_bytes: int) -> PagePlan:

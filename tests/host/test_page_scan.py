@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import pytest
 
 from advisor.collect.page_scan import PagePlan, PageReader, Target
+from advisor.collect.page_slots import Shape
 from advisor.collect.sampler import Sampler, SamplerOptions
 from advisor.procfs.errors import KernelTextError
 from advisor.procfs.fs import KernelFs
@@ -51,7 +52,7 @@ def mapped(size: int) -> Iterator[tuple[int, mmap.mmap]]:
 
 def scan(address: int, size: int, pmd_bytes: int, *, resident: int, shared: bool = False) -> PageScan:
     target = Target(Vma(address, address + size), "anon", "nh", resident, 0, 0, shared)
-    return PageReader(KernelFs(), pmd_bytes, PAGE).read(PagePlan(os.getpid(), (target,), 0))
+    return PageReader(KernelFs(), Shape(pmd_bytes, PAGE)).read(PagePlan(os.getpid(), (target,), 0))
 
 
 def only(found: PageScan) -> VmaPages:

@@ -233,6 +233,7 @@ def make_processes() -> list[ProcessEntry]:
                 ],
                 reclaimable_bytes=0,
                 unscanned_bytes=0,
+                fault_most_bytes=18 * GIB,
             ),
             at_stake_bytes=18 * GIB,
         ),
