@@ -43,7 +43,7 @@ def advise(
     predicted = None
     if predictor is not None:
         predicted = Predicted(predictor.predict(frame), predictor.facts.thresholds, predictor.facts.level)
-    advice, plan = recommend(frame, predicted, wishes, setup_of(profile, timeline, redact=redact))
+    advice, plan = recommend(frame, predicted, wishes, setup_of(profile, timeline, redact=redact), timeline.host_last)
     return build_report(
         profile,
         frame,

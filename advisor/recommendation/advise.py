@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 from msgspec.structs import replace
 
+from advisor.profile.model import HostState
 from advisor.recommendation.artefacts import Artefacts, make_artefacts
 from advisor.recommendation.decide import at_stake_bytes, decide, permitted
+from advisor.recommendation.demands import new_demands, shared_object, without_room
 from advisor.recommendation.gains import Expectation, Predicted, Row, Target, expectations
 from advisor.recommendation.model import Plan, ProcessAdvice, Recommendation
 from advisor.recommendation.plan import EMPTY_PLAN, make_plan
-from advisor.recommendation.pool_plan import new_demands, shared_object, without_room
+from advisor.recommendation.pool_state import HostNow, host_now
 from advisor.recommendation.setup import Setup
 from advisor.recommendation.tenants import NO_ROOM
 from advisor.recommendation.wishes import Wish, for_rows
@@ -24,20 +26,23 @@ def recommend(
     predicted: Predicted | None = None,
     wishes: Mapping[int, Wish] | None = None,
     setup: Setup | None = None,
+    state: HostState | None = None,
 ) -> tuple[list[ProcessAdvice], Plan]:
     """Advice for every row, in the order of the rows, and the plan for the host they all belong to.
 
     frame: the feature table of one host. predicted: what a model says of it; None decides by rules alone. Nothing
     unknown is an error: it lowers confidence and is named. wishes: by pid, what somebody wants for a process. setup:
-    what the texts to paste take from elsewhere; None: nothing is known of it.
+    what the texts to paste take from elsewhere; None: nothing is known of it. state: the host's files at the frame's
+    moment, for what is no column of it: nodes, cgroups, all pool sizes.
     """
     findings = evaluate(frame)
     rows, found = frame.to_dicts(), list(findings)
     asked = for_rows(rows, wishes or {})
     if not rows:
         return [], EMPTY_PLAN
-    advice = _within_room(rows, found, _advise_all(rows, found, predicted, wishes=asked), predicted, asked)
-    plan = make_plan(rows, advice, findings.host())
+    unlimited = _advise_all(rows, found, predicted, wishes=asked)
+    advice = _within_room(rows, found, unlimited, predicted, asked, host_now(rows[0], state))
+    plan = make_plan(rows, advice, findings.host(), state)
     made = make_artefacts(rows, advice, plan, setup)
     who = [replace(one, artefacts=_texts_for(one.pids, made)) for one in plan.tenants]
     texts = list(made.by_id.values())
@@ -107,12 +112,13 @@ def _within_room(
     advice: Sequence[ProcessAdvice],
     predicted: Predicted | None,
     wishes: Sequence[Wish | None],
+    now: HostNow,
 ) -> list[ProcessAdvice]:
     """The same advice, decided anew without pools where the host has no room for the pool that was asked for.
 
     Processes that share an object stand or fall together.
     """
-    refused = {demand.pid for demand in without_room(rows[0], new_demands(rows, advice))}
+    refused = {demand.pid for demand in without_room(rows[0], new_demands(rows, advice), now)}
     if not refused:
         return list(advice)
     objects = {shared_object(row) for row in rows if row["pid"] in refused and row["sharing_leader"]}

@@ -73,7 +73,9 @@ def _add_pools(made: Artefacts, pools: Sequence[PoolPlan], advice: Sequence[Proc
 
 
 def _change(pool: PoolPlan, setup: Setup) -> PoolChange:
-    return PoolChange(pool.page_bytes, pool.pages, pool.current_pages, pool.node, setup.default_page_bytes)
+    """What was there before is what to write to have it again: surplus pages come and go by themselves."""
+    previous = None if pool.current_pages is None else pool.current_pages - pool.surplus_pages
+    return PoolChange(pool.page_bytes, pool.pages, previous, pool.node, setup.default_page_bytes)
 
 
 def _reserved_at_boot(changes: Sequence[PoolChange], configuration: HostConfiguration | None) -> list[Artefact]:

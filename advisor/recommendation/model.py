@@ -114,11 +114,22 @@ class ThpPlan(Struct, frozen=True):
     denied: str | None = None
 
 
+class PoolTerm(Struct, frozen=True):
+    """One summand of a pool's size. kind: in-use (used or reserved now) | new (for pid) | headroom | kept (unused
+    pages that stay); why: of the headroom, and of how the pages of a process were counted."""
+
+    kind: str
+    pages: int
+    pid: int | None = None
+    why: str | None = None
+
+
 class PoolPlan(Struct, frozen=True):
     """How many pages one pool should have. node None: over all nodes. when: runtime | boot.
 
-    current_pages: the pool's size today (None unknown); for_pids: the processes that new or existing pages
-    serve.
+    current_pages: the pool's size today, surplus_pages included, which the kernel added on demand (None unknown): to
+    write today's size again, write current_pages - surplus_pages. for_pids: the processes that new or existing pages
+    serve. terms: add up to pages.
     """
 
     page_bytes: int
@@ -127,6 +138,60 @@ class PoolPlan(Struct, frozen=True):
     current_pages: int | None
     when: str
     for_pids: list[int]
+    surplus_pages: int = 0
+    terms: list[PoolTerm] = field(default_factory=list)
+
+
+class CgroupPlan(Struct, frozen=True):
+    """A limit of a cgroup that does not go with the plan. controller: hugetlb | memory.
+
+    limit_bytes: as it is; needed_bytes: as it should be. required: the plan fails without it; else it is an offer.
+    page_bytes: of the pool that a hugetlb limit is about. reason: the arithmetic.
+    """
+
+    path: str
+    controller: str
+    page_bytes: int | None
+    limit_bytes: int | None
+    needed_bytes: int
+    required: bool
+    for_pids: list[int]
+    reason: str
+
+
+class Risk(Struct, frozen=True):
+    """What can go wrong although, or because, the plan is carried out. severity: low | medium | high."""
+
+    id: str
+    severity: str
+    message: str
+    remedy: str
+
+
+class GuestPlan(Struct, frozen=True):
+    """A virtual machine as this host sees it. backing: hugetlb | thp | base | mixed, now and with the plan.
+
+    inside: what its own administrator should do for both stages of translation to be huge.
+    """
+
+    pid: int
+    name: str
+    ram_bytes: int | None
+    backing: str
+    planned_backing: str
+    page_bytes: int | None
+    inside: str
+
+
+class NodeMemory(Struct, frozen=True):
+    """One NUMA node before and after, bytes. available: an estimate from the node's meminfo; None unknown."""
+
+    node: int
+    total_bytes: int | None
+    pool_before_bytes: int
+    pool_after_bytes: int
+    available_before_bytes: int | None
+    available_after_bytes: int | None
 
 
 class MemoryState(Struct, frozen=True):
@@ -144,10 +209,11 @@ class MemoryState(Struct, frozen=True):
 
 
 class BeforeAfter(Struct, frozen=True):
-    """The host's memory today, and with the plan carried out."""
+    """The host's memory today, and with the plan carried out. nodes: by NUMA node, where there are several."""
 
     before: MemoryState
     after: MemoryState
+    nodes: list[NodeMemory] = field(default_factory=list)
 
 
 class PageTables(Struct, frozen=True):
@@ -167,3 +233,6 @@ class Plan(Struct, frozen=True):
     page_table_bytes: PageTables
     artefacts: list[Artefact] = field(default_factory=list)
     tenants: list[Tenant] = field(default_factory=list)
+    risks: list[Risk] = field(default_factory=list)
+    cgroups: list[CgroupPlan] = field(default_factory=list)
+    guests: list[GuestPlan] = field(default_factory=list)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from advisor.profile.model import HostState
+from advisor.recommendation.cgroup_plan import plan_cgroups
+from advisor.recommendation.demands import Demand, new_demands, spread
+from advisor.recommendation.guests import plan_guests
 from advisor.recommendation.model import (
     BeforeAfter,
     MemoryState,
+    NodeMemory,
     PageTables,
     Plan,
     PoolPlan,
@@ -16,18 +20,17 @@ from advisor.recommendation.model import (
     ThpPlan,
 )
 from advisor.recommendation.page_tables import page_tables
-from advisor.recommendation.pool_plan import in_use, new_demands, plan_pools
+from advisor.recommendation.plan_lines import plan_lines
+from advisor.recommendation.pool_plan import plan_pools
+from advisor.recommendation.pool_state import HostNow, host_now
+from advisor.recommendation.risks import Planned, find_risks
 from advisor.recommendation.sizing import moved_bytes
 from advisor.recommendation.tenants import tenants, wanting
 from advisor.recommendation.thp_plan import plan_thp
-from advisor.rules import Finding, Policy, Status
-from advisor.rules.text import show_bytes
+from advisor.rules import Finding, Status
 
 Row = Mapping[str, Any]
 """One row of the feature frame, by column name."""
-
-NAMED_DEMANDS = 4
-"""Processes. Source: own choice. Reason: as many as one line of the summary can name."""
 
 EMPTY_PLAN = Plan(
     summary=["No process was seen."],
@@ -39,94 +42,91 @@ EMPTY_PLAN = Plan(
 """The plan for a frame without rows: nothing is known of the host either."""
 
 
-def make_plan(rows: Sequence[Row], advice: Sequence[ProcessAdvice], host_findings: Sequence[Finding]) -> Plan:
+def make_plan(
+    rows: Sequence[Row],
+    advice: Sequence[ProcessAdvice],
+    host_findings: Sequence[Finding],
+    state: HostState | None = None,
+) -> Plan:
     """The plan for one host, without artefacts.
 
-    rows: the feature frame's, at least one; advice: one for each, in their order; host_findings: host scope.
+    rows: the feature frame's, at least one; advice: one for each, in their order; host_findings: host scope. state:
+    the host's files at the last sample, for what is no column: nodes, single cgroups, other pool sizes.
     """
-    host = rows[0]
+    host, now = rows[0], host_now(rows[0], state)
     matched = {finding.rule.id for finding in host_findings if finding.status is Status.MATCHED}
     found = wanting(rows, advice)
+    demands = new_demands(rows, advice)
     thp = plan_thp(host, rows, found, matched)
-    pools = plan_pools(host, rows, advice, matched)
-    memory = _memory(host, rows, advice, pools)
+    pools = plan_pools(host, rows, advice, matched, now)
+    memory = _memory(rows, advice, pools, demands, now)
     tables = page_tables(host, rows, advice)
-    summary = [
-        _changes_line(advice),
-        f"THP mode {thp.enabled or 'unknown'}{'' if 'enabled' in thp.changed else ' (no change)'}: {thp.reason}",
-        *(_pool_line(pool, host, rows, advice) for pool in pools),
-        _memory_line(memory, rows, advice),
-        _page_table_line(tables),
-    ]
-    who = tenants(found, thp.enabled, thp.shmem_enabled, thp.denied or "")
-    return Plan(summary, thp, pools, memory, tables, tenants=who)
+    cgroups = plan_cgroups(host, rows, demands, state)
+    return Plan(
+        summary=plan_lines(advice, thp, pools, memory, tables, demands),
+        thp=thp,
+        pools=pools,
+        memory=memory,
+        page_table_bytes=tables,
+        tenants=tenants(found, thp.enabled, thp.shmem_enabled, thp.denied or ""),
+        risks=find_risks(Planned(host, rows, advice, now, demands, pools, memory, cgroups)),
+        cgroups=cgroups,
+        guests=plan_guests(rows, advice),
+    )
 
 
 def _memory(
-    host: Row, rows: Sequence[Row], advice: Sequence[ProcessAdvice], pools: Sequence[PoolPlan]
+    rows: Sequence[Row],
+    advice: Sequence[ProcessAdvice],
+    pools: Sequence[PoolPlan],
+    demands: Sequence[Demand],
+    now: HostNow,
 ) -> BeforeAfter:
     """Where memory is and would be. What moves into a pool leaves ordinary memory free."""
+    host = rows[0]
     base = _total(rows, "anon_base_bytes", "shmem_base_bytes")
     huge = _total(rows, "anon_huge_bytes", "shmem_huge_bytes", "hugetlb_bytes")
     pool, available = host["host_pool_bytes"], host["host_memory_available_bytes"]
-    growth = sum((plan.pages - (plan.current_pages or 0)) * plan.page_bytes for plan in pools)
+    growth = sum(map(_growth, pools))
     to_huge = sum(moved_bytes(row, one.recommendation) for row, one in zip(rows, advice, strict=True))
-    to_pool = sum(demand.moved_bytes for demand in new_demands(rows, advice))
+    to_pool = sum(demand.moved_bytes for demand in demands)
     return BeforeAfter(
         MemoryState(pool, huge, base, available),
         MemoryState(_add(pool, growth), _add(huge, to_huge), _add(base, -to_huge), _add(available, to_pool - growth)),
+        _by_node(pools, demands, now) if now.has_nodes else [],
     )
 
 
-def _changes_line(advice: Sequence[ProcessAdvice]) -> str:
-    counts = Counter(one.recommendation.policy for one in advice)
-    parts = ", ".join(f"{counts[policy]} {policy.value}" for policy in Policy if counts[policy])
-    return f"{len(advice)} {'process' if len(advice) == 1 else 'processes'}: {parts}."
+def _growth(pool: PoolPlan) -> int:
+    return (pool.pages - (pool.current_pages or 0)) * pool.page_bytes
 
 
-def _pool_line(pool: PoolPlan, host: Row, rows: Sequence[Row], advice: Sequence[ProcessAdvice]) -> str:
-    """Pages in use + new demand + kept = pages, and the change."""
-    used = in_use(host, rows, pool.page_bytes)
-    new = [demand for demand in new_demands(rows, advice) if demand.page_bytes == pool.page_bytes]
-    terms = [f"{used} in use or reserved"]
-    terms += [f"{demand.pages} for pid {demand.pid}" for demand in new[:NAMED_DEMANDS]]
-    rest = new[NAMED_DEMANDS:]
-    terms += [f"{sum(demand.pages for demand in rest)} for {len(rest)} more"] if rest else []
-    spare = pool.pages - used - sum(demand.pages for demand in new)
-    terms += [f"{spare} unused that stay"] if spare else []
-    line = f"Pool of {show_bytes(pool.page_bytes)} pages: {' + '.join(terms)} = {pool.pages}"
-    if pool.current_pages is None:
-        return f"{line}; today's size is unknown."
-    change = pool.pages - pool.current_pages
-    if not change:
-        return f"{line}, no change."
-    return (
-        f"{line}, today {pool.current_pages}: {change:+d} pages = "
-        f"{'-' if change < 0 else ''}{show_bytes(abs(change) * pool.page_bytes)}, at {pool.when}."
-    )
-
-
-def _memory_line(memory: BeforeAfter, rows: Sequence[Row], advice: Sequence[ProcessAdvice]) -> str:
-    bound = sum(one.recommendation.bloat_bytes or 0 for one in advice if one.recommendation.policy == Policy.THP)
-    risk = f" THP may take up to {show_bytes(bound)} more (upper bound)." if bound else ""
-    before, after = memory.before.available_bytes, memory.after.available_bytes
-    if before is None or after is None:
-        return f"Memory: what is available is unknown.{risk}"
-    grown = (memory.after.pool_bytes or 0) - (memory.before.pool_bytes or 0)
-    moved = sum(demand.moved_bytes for demand in new_demands(rows, advice))
-    pools = f"+ {show_bytes(-grown)} given back by pools" if grown < 0 else f"- {show_bytes(grown)} for pools"
-    return (
-        f"Memory available: {show_bytes(before)} {pools} + {show_bytes(moved)} that moves into them = "
-        f"{show_bytes(after)}.{risk}"
-    )
-
-
-def _page_table_line(tables: PageTables) -> str:
-    if tables.before is None:
-        return "Page tables: unknown."
-    if tables.after is None or tables.after == tables.before:
-        return f"Page tables: {show_bytes(tables.before)}, no change."
-    return f"Page tables: {show_bytes(tables.before)} now, about {show_bytes(tables.after)} with the pools."
+def _by_node(pools: Sequence[PoolPlan], demands: Sequence[Demand], now: HostNow) -> list[NodeMemory]:
+    """Each node before and after; what is not bound to nodes is spread evenly over them, as the kernel does it."""
+    growth, freed = dict.fromkeys(now.nodes, 0), dict.fromkeys(now.nodes, 0)
+    for pool in pools:
+        if pool.node is not None:
+            growth[pool.node] += _growth(pool)
+            continue
+        pages = spread(abs(pool.pages - (pool.current_pages or 0)), list(now.nodes))
+        sign = 1 if pool.pages > (pool.current_pages or 0) else -1
+        for node, part in pages.items():
+            growth[node] += sign * part * pool.page_bytes
+    for demand in demands:
+        where = [node for node in demand.nodes if node in now.nodes] or list(now.nodes)
+        for node, part in spread(demand.moved_bytes, where).items():
+            freed[node] += part
+    return [
+        NodeMemory(
+            node,
+            here.total_bytes,
+            before := sum(pool.total * size for size, pool in here.pools.items()),
+            before + growth[node],
+            here.available_bytes,
+            _add(here.available_bytes, freed[node] - growth[node]),
+        )
+        for node, here in now.nodes.items()
+    ]
 
 
 def _total(rows: Sequence[Row], *names: str) -> int | None:

@@ -1,161 +1,151 @@
-"""The host's hugetlb pools: what is in use, what the advice adds, and whether the host has room for it."""
+"""The host's hugetlb pools as they should be: what is in use, what the advice adds, a stated headroom, by node."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from advisor.recommendation.model import PoolPlan, ProcessAdvice
-from advisor.recommendation.sizing import moved_bytes
-from advisor.rules import Policy
+from advisor.recommendation.demands import Demand, new_demands, pool_advice, spread, uses_already
+from advisor.recommendation.model import PoolPlan, PoolTerm, ProcessAdvice
+from advisor.recommendation.pool_state import HostNow, PoolNow
 
 Row = Mapping[str, Any]
 """One row of the feature frame, by column name."""
 
-KEEP_AVAILABLE_SHARE = 0.1
-"""Share of MemTotal. Source: the rules' threshold for tight memory. Reason: a plan must not make the host
-tight."""
+HEADROOM_SHARE = 0.01
+"""Share of the pages that are new in a pool, rounded down. Source: own choice. Reason: pages are counted exactly for
+each application, so that headroom is for what it maps later (one more segment), and nobody else can use it. Fewer
+than a hundred pages get none, gigantic ones hardly ever."""
+
+HEADROOM_BYTES = 64 << 20
+"""Bytes of headroom at most. Source: own choice. Reason: one more segment is not larger because the pool is."""
+
+COPIES_REASON = "for copies of private pages after fork"
+HEADROOM_REASON = "1 % of the new pages, at most 64 MiB"
 
 
-class Demand(NamedTuple):
-    """Pool pages that one process's advice asks for in addition to what pools hold for it already.
+class Part(NamedTuple):
+    """What one pool, of the host or of a node, must hold. now: that pool as it is."""
 
-    moved_bytes: its resident memory that leaves ordinary memory for the pool.
-    """
-
-    pid: int
-    page_bytes: int
-    pages: int
-    moved_bytes: int
-    at_stake_bytes: int
+    node: int | None
+    now: PoolNow
+    in_use: int
+    demands: list[tuple[Demand, int]]
+    copies: int
 
     @property
-    def bytes(self) -> int:
-        """Size of these pages."""
-        return self.pages * self.page_bytes
-
-
-def new_demands(rows: Sequence[Row], advice: Sequence[ProcessAdvice]) -> list[Demand]:
-    """New pool pages that the advice asks for, highest stake first; a shared object counts at its leader.
-
-    Of a shared object at least as much is resident as any one process that maps it has touched.
-    """
-    asking = [entry for entry in _pool_advice(rows, advice) if not _uses_already(entry[0], entry[2])]
-    moved: dict[Any, int] = {}
-    for row, one, _, _ in asking:
-        key = _demand_key(row)
-        moved[key] = max(moved.get(key, 0), moved_bytes(row, one.recommendation))
-    demands = [
-        Demand(row["pid"], page, pages, moved[_demand_key(row)], one.at_stake_bytes)
-        for row, one, page, pages in asking
-        if row["sharing_leader"] is not False
-    ]
-    return sorted(demands, key=lambda demand: (-demand.at_stake_bytes, demand.pid))
-
-
-def shared_object(row: Row) -> tuple[int | None, int | None]:
-    """What tells a process's largest shared object apart: how many map it, and their page tables together."""
-    return row["sharing_processes"], row["sharing_page_table_bytes"]
-
-
-def _demand_key(row: Row) -> Any:
-    """The shared object that a demand is for, or the process itself."""
-    return row["pid"] if row["sharing_leader"] is None else shared_object(row)
-
-
-def without_room(host: Row, demands: Iterable[Demand]) -> list[Demand]:
-    """The demands that do not fit: taken in order, the rest of the host keeps KEEP_AVAILABLE_SHARE of its
-    memory.
-
-    Unused pages of the pool count as room. Unknown available memory refuses nothing: the rules have said so.
-    """
-    available, total = host["host_memory_available_bytes"], host["host_memory_total_bytes"]
-    if available is None or total is None:
-        return []
-    room = available - KEEP_AVAILABLE_SHARE * total + (host["host_pool_unused_bytes"] or 0)
-    refused = []
-    for demand in demands:
-        cost = demand.bytes - demand.moved_bytes
-        if cost > room:
-            refused.append(demand)
-        else:
-            room -= cost
-    return refused
+    def new(self) -> int:
+        return sum(pages for _, pages in self.demands)
 
 
 def plan_pools(
-    host: Row, rows: Sequence[Row], advice: Sequence[ProcessAdvice], host_rules: Collection[str]
+    host: Row, rows: Sequence[Row], advice: Sequence[ProcessAdvice], host_rules: Collection[str], now: HostNow
 ) -> list[PoolPlan]:
-    """The pools as they should be, smallest page first: pages in use or reserved, plus new demand.
+    """The pools as they should be, smallest page first: pages in use or reserved, new demand, and headroom.
 
-    A pool is made smaller only where the rule pool-pages-unused matches. Pools without pages are left out.
+    A pool is made smaller only where the rule pool-pages-unused matches. Pools without pages are left out. By node
+    where somebody's memory is bound to nodes, else over all nodes, where the kernel spreads them evenly.
     """
     demands = new_demands(rows, advice)
-    sizes = {demand.page_bytes for demand in demands} | _sizes_in_use(host, rows)
-    plans = [_plan_pool(size, host, rows, advice, demands, host_rules) for size in sorted(sizes)]
+    sizes = {demand.page_bytes for demand in demands} | set(now.pools)
+    sizes |= {size for row in rows if (size := row["hugetlb_page_bytes"])}
+    plans = []
+    for size in sorted(sizes):
+        pids = {row["pid"] for row, _, page, _ in pool_advice(rows, advice) if page == size}
+        pids |= {row["pid"] for row in rows if uses_already(row, size)}
+        parts = _parts(size, rows, [demand for demand in demands if demand.page_bytes == size], now)
+        plans += [_plan(host, size, part, host_rules, sorted(pids)) for part in parts]
     return [plan for plan in plans if plan.pages or plan.current_pages]
 
 
-def _plan_pool(
-    size: int,
-    host: Row,
-    rows: Sequence[Row],
-    advice: Sequence[ProcessAdvice],
-    demands: Sequence[Demand],
-    host_rules: Collection[str],
-) -> PoolPlan:
-    current = _host_count(host, size, "total")
-    pages = in_use(host, rows, size) + sum(demand.pages for demand in demands if demand.page_bytes == size)
-    if current is not None and "pool-pages-unused" not in host_rules:
-        pages = max(pages, current)
-    pids = {row["pid"] for row, _, page, _ in _pool_advice(rows, advice) if page == size}
-    pids |= {row["pid"] for row in rows if _uses_already(row, size)}
-    when = _when(host, size, pages - (current or 0), host_rules)
-    return PoolPlan(size, None, pages, current, when, sorted(pids))
-
-
-def in_use(host: Row, rows: Sequence[Row], size: int) -> int:
+def in_use(now: HostNow, rows: Sequence[Row], size: int) -> int:
     """Pages of this size that are spoken for: the host's own count, or what processes map where that is more.
 
     The host counts pages in use and reserved, so shared ones once; mappings without reservation show only in
     the sum over processes, which takes a shared object at its leader only.
     """
-    total, unused = _host_count(host, size, "total"), _host_count(host, size, "unused_pages")
-    counted = total - unused if total is not None and unused is not None else 0
+    counted = now.pools[size].in_use if size in now.pools else 0
     mapped: int = sum(
         -(-row["hugetlb_mapped_bytes"] // size)
         for row in rows
-        if _uses_already(row, size) and row["hugetlb_sharing_leader"] is not False
+        if uses_already(row, size) and row["hugetlb_sharing_leader"] is not False
     )
     return max(counted, mapped)
 
 
-def _pool_advice(
-    rows: Sequence[Row], advice: Sequence[ProcessAdvice]
-) -> Iterable[tuple[Row, ProcessAdvice, int, int]]:
-    """Rows advised to use a pool whose size can be computed, with page size and pages."""
-    for row, one in zip(rows, advice, strict=True):
-        page, pages = one.recommendation.page_bytes, one.recommendation.pages
-        if one.recommendation.policy == Policy.HUGETLB and page and pages:
-            yield row, one, page, pages
+def copies_after_fork(rows: Sequence[Row], size: int) -> int:
+    """Pages that processes share since a fork and copy when one of them writes; nobody has reserved these.
+
+    A page that n processes share shows in each of them and costs n - 1 copies at most.
+    """
+    shared = [row["hugetlb_copied_on_write_bytes"] or 0 for row in rows if uses_already(row, size)]
+    return (sum(shared) - max(shared)) // size if shared else 0
 
 
-def _uses_already(row: Row, size: int) -> bool:
-    return bool(row["hugetlb_mapped_bytes"]) and row["hugetlb_page_bytes"] == size
+def _parts(size: int, rows: Sequence[Row], demands: Sequence[Demand], now: HostNow) -> list[Part]:
+    """One for the host; or, where a demand is bound to nodes, one for each node."""
+    whole = now.pools.get(size, PoolNow(None, None))
+    spoken_for, copies = in_use(now, rows, size), copies_after_fork(rows, size)
+    if not (now.has_nodes and any(demand.nodes for demand in demands)):
+        return [Part(None, whole, spoken_for, [(demand, demand.pages) for demand in demands], copies)]
+    here = {node: state.pools[size] for node, state in now.nodes.items() if size in state.pools}
+    used = {node: pool.total - pool.free for node, pool in here.items()}
+    free = {node: pool.free for node, pool in here.items()}
+    reserved = _reserved_by_node(max(spoken_for - sum(used.values()), 0), free)
+    shares = [(demand, spread(demand.pages, _nodes_for(demand, now))) for demand in demands]
+    shared_copies = spread(copies, list(now.nodes))
+    return [
+        Part(
+            node,
+            _of_node(now, node, size, reserved.get(node, 0)),
+            used.get(node, 0) + reserved.get(node, 0),
+            [(demand, share[node]) for demand, share in shares if share.get(node)],
+            shared_copies[node],
+        )
+        for node in now.nodes
+    ]
 
 
-def _sizes_in_use(host: Row, rows: Sequence[Row]) -> set[int]:
-    sizes = {host["host_pmd_bytes"], host["host_pool_gigantic_page_bytes"]}
-    sizes |= {row["hugetlb_page_bytes"] for row in rows}
-    return {size for size in sizes if size}
+def _nodes_for(demand: Demand, now: HostNow) -> list[int]:
+    """The nodes whose pages serve a demand; all of them where it is bound to none that has memory."""
+    return [node for node in demand.nodes if node in now.nodes] or list(now.nodes)
 
 
-def _host_count(host: Row, size: int, what: str) -> int | None:
-    """A count of the host's pool of this page size; None where the feature table has no column for it."""
-    names = {host["host_pool_gigantic_page_bytes"]: "gigantic", host["host_pmd_bytes"]: "pmd"}
-    name = names.get(size)
-    value = host[f"host_pool_{name}_{what}"] if name is not None else None
-    return None if value is None else int(value)
+def _reserved_by_node(reserved: int, free: Mapping[int, int]) -> dict[int, int]:
+    """Reserved pages, where they are likely to be taken, as the kernel counts them host-wide: where most is free."""
+    found = dict.fromkeys(free, 0)
+    for node in sorted(free, key=lambda node: (-free[node], node)):
+        found[node] = min(free[node], reserved)
+        reserved -= found[node]
+    if reserved and found:
+        found[min(found)] += reserved
+    return found
+
+
+def _of_node(now: HostNow, node: int, size: int, reserved: int) -> PoolNow:
+    pool = now.nodes[node].pools.get(size)
+    return PoolNow(None, None) if pool is None else PoolNow(pool.total, pool.free - reserved, pool.surplus)
+
+
+def _plan(host: Row, size: int, part: Part, host_rules: Collection[str], pids: list[int]) -> PoolPlan:
+    current = part.now.total
+    terms = [PoolTerm("in-use", part.in_use)]
+    terms += [PoolTerm("new", pages, demand.pid, demand.why) for demand, pages in part.demands]
+    terms += _headroom(size, part)
+    pages = sum(term.pages for term in terms)
+    if current is not None and current > pages and "pool-pages-unused" not in host_rules:
+        terms.append(PoolTerm("kept", current - pages))
+        pages = current
+    when = _when(host, size, pages - (current or 0), host_rules)
+    return PoolPlan(size, part.node, pages, current, when, pids, part.now.surplus, terms)
+
+
+def _headroom(size: int, part: Part) -> list[PoolTerm]:
+    """For copies on write, exactly as many as there can be; for the rest a share of what is new."""
+    spare = min(int(part.new * HEADROOM_SHARE), HEADROOM_BYTES // size)
+    terms = [PoolTerm("headroom", spare, None, HEADROOM_REASON)]
+    terms.append(PoolTerm("headroom", part.copies, None, COPIES_REASON))
+    return [term for term in terms if term.pages]
 
 
 def _when(host: Row, size: int, missing: int, host_rules: Collection[str]) -> str:

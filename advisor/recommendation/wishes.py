@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from advisor.recommendation.pool_plan import shared_object
+from advisor.recommendation.demands import shared_object
 from advisor.rules import PageSize, Policy
 from advisor.rules.text import show_bytes
 

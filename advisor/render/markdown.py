@@ -12,7 +12,7 @@ from advisor.render.probe_words import probe_lines
 from advisor.render.select import Group, Selection, select
 from advisor.report.document import Report
 from advisor.report.host import Host
-from advisor.report.plan import Artefact, PlanTenant
+from advisor.report.plan import Artefact, HostPlan, PlanTenant
 from advisor.report.process import ProcessEntry
 from advisor.report.reasons import Reason
 
@@ -81,6 +81,27 @@ def _plan(report: Report) -> Iterator[str]:
     if rows:
         yield table(("What", "Now", "Planned"), rows)
     yield from _tenants(plan.tenants)
+    yield from _risks(plan)
+
+
+def _risks(plan: HostPlan) -> Iterator[str]:
+    """Risks with what to do about them, limits of cgroups, and what guests should do inside."""
+    if plan.risks:
+        yield "### Before you apply it"
+        yield _bullets(
+            f"**{risk.severity}** {markdown(risk.message)} {markdown(risk.remedy)} ({code(risk.id)})"
+            for risk in plan.risks
+        )
+    if plan.cgroups:
+        yield "### Limits of cgroups"
+        yield _bullets(
+            f"{markdown(words.cgroup_limit(limit))}{' (needed)' if limit.required else ' (may be lowered)'}. "
+            f"{markdown(limit.reason)}"
+            for limit in plan.cgroups
+        )
+    if plan.guests:
+        yield "### Virtual machines"
+        yield _bullets(f"{markdown(words.guest(guest))}. {markdown(guest.inside)}" for guest in plan.guests)
 
 
 def _tenants(tenants: Sequence[PlanTenant]) -> Iterator[str]:

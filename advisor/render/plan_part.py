@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from advisor.render import words
 from advisor.render.escape import visible
 from advisor.render.numbers import plural
-from advisor.render.page import Page
+from advisor.render.page import Page, style_of
 from advisor.report.plan import HostPlan, PlanTenant
 
 MOST_TENANTS = 12
@@ -20,6 +20,7 @@ def write_plan(page: Page, plan: HostPlan) -> None:
     for line in plan.arithmetic:
         page.hanging("· ", visible(line))
     _write_tenants(page, plan.tenants)
+    _write_risks(page, plan)
     if not plan.artefacts:
         return
     page.heading("To apply, in this order")
@@ -47,3 +48,20 @@ def _write_tenants(page: Page, tenants: Sequence[PlanTenant]) -> None:
     have = sum(len(one.pids) for one in tenants if not words.is_told(one))
     if have:
         page.line((f"and {plural(have, 'process has', 'processes have')} what is needed already", "dim"))
+
+
+def _write_risks(page: Page, plan: HostPlan) -> None:
+    """Risks with what to do about them, limits of cgroups that may change, and what guests should do inside."""
+    if plan.risks:
+        page.heading("Before you apply it")
+        for risk in plan.risks:
+            page.hanging("! ", (visible(risk.message), style_of(risk.severity)), (f" {visible(risk.remedy)}", "dim"))
+    offers = [limit for limit in plan.cgroups if not limit.required]
+    if offers:
+        page.heading("Limits that may be lowered")
+        for limit in offers:
+            page.hanging("· ", f"{visible(words.cgroup_limit(limit))}. ", (visible(limit.reason), "dim"))
+    if plan.guests:
+        page.heading("Virtual machines")
+        for guest in plan.guests:
+            page.hanging("· ", f"{visible(words.guest(guest))}. ", (visible(guest.inside), "dim"))

@@ -17,7 +17,7 @@ from advisor.render.numbers import (
 )
 from advisor.report.document import Report, SkippedProcess
 from advisor.report.host import Host, Pool
-from advisor.report.plan import HostPlan, PlanTenant
+from advisor.report.plan import HostPlan, PlanCgroup, PlanGuest, PlanTenant
 from advisor.report.process import (
     Application,
     BloatForecast,
@@ -359,3 +359,22 @@ def gets(one: PlanTenant) -> str:
     size = f" of {human_bytes(one.page_bytes)} pages" if one.needs == "pool" and one.page_bytes else ""
     link = ", " if one.gets_by in (None, "already") else " "
     return f"{NEED_WORDS[one.needs]}{size}{link}{MEANS_WORDS[one.gets_by]}"
+
+
+BACKING_WORDS = {"hugetlb": "a hugetlb pool", "thp": "THP", "base": "base pages", "mixed": "mixed pages"}
+"""What backs a guest's RAM."""
+
+
+def guest(one: PlanGuest) -> str:
+    """A virtual machine, what backs it now and with the plan: qemu (pid 7), 4 GiB: base pages -> a hugetlb pool of
+    2 MiB pages."""
+    now, planned = (BACKING_WORDS.get(kind, UNKNOWN) for kind in (one.backing, one.planned_backing))
+    size = f" of {human_bytes(one.page_bytes)} pages" if one.planned_backing == "hugetlb" and one.page_bytes else ""
+    change = f"{now} -> {planned}{size}" if one.backing != one.planned_backing else f"{now}{size}, no change"
+    return f"{one.name} (pid {one.pid}), {human_bytes(one.ram_bytes)}: {change}"
+
+
+def cgroup_limit(limit: PlanCgroup) -> str:
+    """A limit, as it is and as it should be: memory limit of /system.slice/a.service: 4 GiB -> 1 GiB."""
+    of = "memory limit" if limit.page_bytes is None else f"limit of {human_bytes(limit.page_bytes)} pages"
+    return f"{of} of {limit.path}: {human_bytes(limit.limit_bytes)} -> {human_bytes(limit.needed_bytes)}"

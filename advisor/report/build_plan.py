@@ -11,9 +11,12 @@ from advisor.recommendation import Plan
 from advisor.report.plan import (
     Artefact,
     HostPlan,
+    PlanCgroup,
+    PlanGuest,
     PlanMemory,
     PlanPageTables,
     PlanPool,
+    PlanRisk,
     PlanTenant,
     PlanThp,
 )
@@ -36,6 +39,9 @@ def build_plan(plan: Plan, processes: Sequence[ProcessEntry]) -> HostPlan:
         artefacts=[msgspec.convert(artefact, Artefact, from_attributes=True) for artefact in plan.artefacts],
         arithmetic=list(plan.summary),
         tenants=[msgspec.convert(tenant, PlanTenant, from_attributes=True) for tenant in plan.tenants],
+        risks=[msgspec.convert(risk, PlanRisk, from_attributes=True) for risk in plan.risks],
+        cgroups=[msgspec.convert(limit, PlanCgroup, from_attributes=True) for limit in plan.cgroups],
+        guests=[msgspec.convert(guest, PlanGuest, from_attributes=True) for guest in plan.guests],
     )
 
 

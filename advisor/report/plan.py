@@ -8,6 +8,8 @@ from msgspec import Struct, field
 
 When = Literal["runtime", "boot"]
 
+Backing = Literal["hugetlb", "thp", "base", "mixed", "unknown"]
+
 Needs = Literal["thp", "shmem-thp", "base-pages", "pool"]
 
 GetsBy = Literal[
@@ -37,8 +39,21 @@ class PlanThp(Struct, frozen=True):
     reason: str | None
 
 
+class PoolTerm(Struct, frozen=True):
+    """One summand of a pool's size. kind: in-use is used or reserved now; new is for pid; kept are unused pages that
+    stay. why: of the headroom, and what was counted for a process."""
+
+    kind: Literal["in-use", "new", "headroom", "kept"]
+    pages: int
+    pid: int | None
+    why: str | None
+
+
 class PlanPool(Struct, frozen=True):
-    """A pool's size after the plan, in pages. node null: over all nodes. for_pids: the processes it serves."""
+    """A pool's size after the plan, in pages. node null: over all nodes. for_pids: the processes it serves.
+
+    current_pages: today, surplus_pages included, which the kernel added on demand. terms: add up to pages.
+    """
 
     page_bytes: int
     node: int | None
@@ -46,6 +61,60 @@ class PlanPool(Struct, frozen=True):
     when: When
     for_pids: list[int]
     current_pages: int | None
+    surplus_pages: int = 0
+    terms: list[PoolTerm] = field(default_factory=list)
+
+
+class PlanCgroup(Struct, frozen=True):
+    """A limit of a cgroup that does not go with the plan: too low for a pool, or higher than is needed any more.
+
+    page_bytes: of the pool that a hugetlb limit is about. needed_bytes: what it should be. required: the plan fails
+    without it; otherwise an offer. reason: the arithmetic.
+    """
+
+    path: str
+    controller: Literal["hugetlb", "memory"]
+    page_bytes: int | None
+    limit_bytes: int | None
+    needed_bytes: int
+    required: bool
+    for_pids: list[int]
+    reason: str
+
+
+class PlanRisk(Struct, frozen=True):
+    """What can go wrong with the plan or because it is not carried out, with its numbers, and what to do about it."""
+
+    id: str
+    severity: Literal["low", "medium", "high"]
+    message: str
+    remedy: str
+
+
+class PlanGuest(Struct, frozen=True):
+    """A virtual machine on this host. backing: what most of its RAM is on, now and with the plan.
+
+    inside: what its own administrator should do, so that both stages of translation are huge.
+    """
+
+    pid: int
+    name: str
+    ram_bytes: int | None
+    backing: Backing
+    planned_backing: Backing
+    page_bytes: int | None
+    inside: str
+
+
+class NodeMemory(Struct, frozen=True):
+    """One NUMA node, bytes. available: estimated from its meminfo, as the kernel prints no MemAvailable by node."""
+
+    node: int
+    total_bytes: int | None
+    pool_before_bytes: int
+    pool_after_bytes: int
+    available_before_bytes: int | None
+    available_after_bytes: int | None
 
 
 class MemoryState(Struct, frozen=True):
@@ -61,10 +130,11 @@ class MemoryState(Struct, frozen=True):
 
 
 class PlanMemory(Struct, frozen=True):
-    """The host's memory today, and as computed with the plan carried out."""
+    """The host's memory today, and as computed with the plan carried out; nodes: where there are several."""
 
     before: MemoryState
     after: MemoryState
+    nodes: list[NodeMemory] = field(default_factory=list)
 
 
 class PlanPageTables(Struct, frozen=True):
@@ -132,7 +202,8 @@ class Artefact(Struct, frozen=True):
 class HostPlan(Struct, frozen=True):
     """What should change on the host as a whole. summary: one sentence; arithmetic: lines that show the sums.
 
-    tenants: every process with a need of its own, most at stake first, and how it gets that.
+    tenants: every process with a need of its own, most at stake first, and how it gets that. risks: the gravest
+    first. cgroups: limits to raise, then those that can be lowered. guests: the virtual machines on this host.
     """
 
     summary: str
@@ -143,3 +214,6 @@ class HostPlan(Struct, frozen=True):
     artefacts: list[Artefact]
     arithmetic: list[str]
     tenants: list[PlanTenant] = field(default_factory=list)
+    risks: list[PlanRisk] = field(default_factory=list)
+    cgroups: list[PlanCgroup] = field(default_factory=list)
+    guests: list[PlanGuest] = field(default_factory=list)
