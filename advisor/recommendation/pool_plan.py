@@ -124,7 +124,11 @@ def _reserved_by_node(reserved: int, free: Mapping[int, int]) -> dict[int, int]:
 
 def _of_node(now: HostNow, node: int, size: int, reserved: int) -> PoolNow:
     pool = now.nodes[node].pools.get(size)
-    return PoolNow(None, None) if pool is None else PoolNow(pool.total, pool.free - reserved, pool.surplus)
+    return (
+        PoolNow(None, None)
+        if pool is None
+        else PoolNow(pool.total, pool.free - reserved, min(pool.surplus, pool.total))
+    )
 
 
 def _plan(host: Row, size: int, part: Part, host_rules: Collection[str], pids: list[int]) -> PoolPlan:

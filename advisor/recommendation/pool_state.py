@@ -61,7 +61,12 @@ def host_now(host: Row, state: HostState | None) -> HostNow:
         if pool.node is None:
             unused = None if pool.reserved is None else pool.free - pool.reserved
             pools[pool.page_bytes] = PoolNow(pool.total, unused, pool.surplus, pool.overcommit or 0)
-    return HostNow(pools, _nodes(state, given))
+    return HostNow({size: _plausible(pool) for size, pool in pools.items()}, _nodes(state, given))
+
+
+def _plausible(pool: PoolNow) -> PoolNow:
+    """Counts are read one after the other, so that surplus may be the younger one."""
+    return pool._replace(surplus=min(pool.surplus, pool.total or 0))
 
 
 def _pools_of_row(host: Row) -> dict[int, PoolNow]:

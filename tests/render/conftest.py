@@ -21,9 +21,12 @@ from advisor.report.plan import (
     Artefact,
     HostPlan,
     MemoryState,
+    PlanCgroup,
+    PlanGuest,
     PlanMemory,
     PlanPageTables,
     PlanPool,
+    PlanRisk,
     PlanTenant,
     PlanThp,
 )
@@ -350,6 +353,17 @@ def make_plan() -> HostPlan:
             PlanTenant([9001, 9002, 9003, 9004], "cache", "cache.service", "base-pages", None, True, "memory-thp",
                        "MemoryTHP=disable of its service, whatever the host's mode.", None, True, []),
             PlanTenant([7001], "numpy-job", None, "thp", 2 * MIB, True, "already", "It has them.", None, False, []),
+        ],
+        risks=[
+            PlanRisk("pools-before-restart", "medium", "While the processes still run, the pools take 54 GiB.",
+                     "Stop the processes first."),
+        ],
+        cgroups=[
+            PlanCgroup("/evil`|slice", "memory", None, 64 * GIB, 16 * GIB, False, [2211],
+                       "Pool pages do not count in it: 64 GiB - 48 GiB = 16 GiB."),
+        ],
+        guests=[
+            PlanGuest(2211, "qemu-system-x86", 48 * GIB, "base", "hugetlb", GIB, "Inside, use huge pages as well."),
         ],
     )  # fmt: skip
 
