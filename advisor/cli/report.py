@@ -93,6 +93,7 @@ def observe_host(request: Request, after_first: Callable[[], object]) -> Profile
     options = SamplerOptions(
         pids=frozenset(request.pids) or None,
         complete_first=True,
+        look_at_memory=True,
         interval_s=request.interval_s or max(request.duration_s, 0.05),
     )
     sampler = Sampler(fs, options)

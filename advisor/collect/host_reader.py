@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from msgspec.structs import replace
+
+from advisor.collect.contiguity import look_at_memory
 from advisor.collect.guard import run_guarded
 from advisor.collect.host import read_host_facts, read_host_state
+from advisor.procfs.errors import KernelTextError
 from advisor.procfs.facts import CgroupMembership
 from advisor.procfs.fs import KernelFs
 from advisor.procfs.thp import read_thp
@@ -16,6 +20,11 @@ T = TypeVar("T")
 
 MAX_HUNG_FILES = 16
 """Host files that may hang before the host is given up: each costs one deadline."""
+
+
+LOOK_DEADLINE_S = 30.0
+"""Seconds. Source: own choice. Reason: two seconds of CPU (see `contiguity`) on a host that is much too
+busy."""
 
 
 class _Calls:
@@ -66,11 +75,30 @@ class HostReader:
 
         return self._guarded(read, HostState(problems={"host files": "hung"}))
 
-    def _guarded(self, call: Callable[[], T], otherwise: T) -> T:
+    def contiguity(self, state: HostState, base_page_bytes: int | None) -> HostState:
+        """The state with a look at the flags of physical pages; `problems` says why where it could not be had.
+
+        It takes about as long as its own limits allow. A host without huge pages has nothing to look for.
+        """
+        if state.thp is None or state.thp.pmd_bytes is None or not base_page_bytes or not state.buddyinfo:
+            return state
+        block, largest = state.thp.pmd_bytes, base_page_bytes << (len(state.buddyinfo[0].free_blocks) - 1)
+        gigantic = {pool.page_bytes for pool in state.pools or () if pool.page_bytes > largest}
+
+        def look() -> HostState:
+            try:
+                return replace(state, contiguity=look_at_memory(self.fs, base_page_bytes, block, gigantic))
+            except KernelTextError as error:
+                return replace(state, problems={**state.problems, "kpageflags": error.reason})
+
+        return self._guarded(look, state, deadline_s=LOOK_DEADLINE_S)
+
+    def _guarded(self, call: Callable[[], T], otherwise: T, deadline_s: float | None = None) -> T:
         """The call's answer, made again without each file that hangs; `otherwise` where too many do."""
         for _ in range(MAX_HUNG_FILES):
             result: list[T] = []
-            run = run_guarded(_Calls(self.fs), [lambda result=result: result.append(call())], self.deadline_s)
+            calls = [lambda result=result: result.append(call())]
+            run = run_guarded(_Calls(self.fs), calls, deadline_s or self.deadline_s)
             self.cpu_s += run.cpu_s
             if result:
                 return result[0]

@@ -84,12 +84,14 @@ USUAL_BASE_PAGE_BYTES = 4096
 class SamplerOptions:
     """pids: watch only these. complete_first: walk everybody in the first tick, whatever it costs.
 
+    look_at_memory: in the first tick, look whether physical memory could be made into huge pages (root).
     budget_share: share of one CPU. spent_before_s: CPU seconds already spent on its account (start-up).
     deadline_s: for one process in one tick. interval_s: between ticks.
     """
 
     pids: frozenset[int] | None = None
     complete_first: bool = True
+    look_at_memory: bool = False
     budget_share: float = DEFAULT_SHARE
     spent_before_s: float = 0.0
     deadline_s: float = DEADLINE_S
@@ -412,6 +414,8 @@ class Sampler:
             cgroups=list(memberships.values()),
             khugepaged_pid=self._khugepaged_pid,
         )
+        if self._ticks == 0 and self.options.look_at_memory:
+            state = self._host.contiguity(state, self.host_facts.base_page_bytes)
         collapses = tuple((state.vmstat or {}).get(name) for name in COLLAPSE_COUNTERS)
         self._collapses_moved = self._ticks > 0 and collapses != self._collapses
         self._collapses = collapses

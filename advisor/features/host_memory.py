@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from advisor.features.declare import (
     NO_RATE,
+    HostValues,
     Value,
     byte_count,
     count,
@@ -11,6 +12,7 @@ from advisor.features.declare import (
     number,
     share,
 )
+from advisor.features.supply import at_boot, available, supply
 from advisor.features.window import change, elapsed_s, part_of, per_second, vmstat
 from advisor.procfs.buddyinfo import free_blocks_of_order, unusable_index
 from advisor.profile.model import HostFacts, HostState
@@ -22,6 +24,7 @@ MICROSECONDS = 1_000_000
 NO_MEMINFO = "meminfo could not be read or has no such line"
 NO_PSI = "no /proc/pressure/memory: before 4.20, or CONFIG_PSI off, or psi=0"
 NO_BUDDY = "buddyinfo could not be read, or a page size is unknown"
+NO_LOOK = "kpageflags was not looked at: that needs CAP_SYS_ADMIN, and a recording does not"
 
 FEATURES = (
     byte_count("host_base_page_bytes", "Base page size.", "getpagesize()", "not recorded", "host"),
@@ -88,10 +91,24 @@ FEATURES = (
         "host",
     ),
     count(
+        "host_pmd_supply_compacted_pages",
+        "PMD-size pages that could be had now with compaction, beyond the pools.",
+        "zoneinfo, and blocks of /proc/kpageflags that hold only what is free or can be moved",
+        NO_LOOK,
+        "host",
+    ),
+    count(
         "host_gigantic_supply_pages",
-        "Gigantic pages that could be handed out now.",
-        "needs /proc/kpageflags: buddyinfo's largest block is smaller than a gigantic page",
-        "always, as kpageflags is not recorded",
+        "Gigantic pages that could be had now, beyond the pool.",
+        "/proc/kpageflags: aligned ranges that hold only what is free or can be moved",
+        f"no larger size here, or {NO_LOOK}",
+        "host",
+    ),
+    count(
+        "host_gigantic_boot_pages",
+        "Gigantic pages that could be reserved at boot and leave what is in use today its memory, an estimate.",
+        "zoneinfo: free memory, page cache and pools, in whole pages",
+        "no larger size here, or zoneinfo could not be read",
         "host",
     ),
     count("host_numa_nodes", "NUMA nodes.", "/sys/devices/system/node", "not recorded", "host"),
@@ -133,17 +150,28 @@ def host_values(timeline: Timeline) -> dict[str, Value]:
 
 
 def contiguity(state: HostState, base_page: int | None, pmd_bytes: int | None) -> dict[str, Value]:
-    """Supply of PMD-size and gigantic pages. All zones together, as an allocation falls back from one to another."""
-    index = supply = None
+    """Supply of PMD-size pages as they lie. All zones together, as an allocation falls back from one to another."""
+    index = whole = None
     if state.buddyinfo and base_page and pmd_bytes:
         order = (pmd_bytes // base_page).bit_length() - 1
         by_order = [sum(counts) for counts in zip(*(zone.free_blocks for zone in state.buddyinfo), strict=True)]
         index = unusable_index(by_order, order)
-        supply = free_blocks_of_order(by_order, order)
+        whole = free_blocks_of_order(by_order, order)
     return {
         "host_pmd_unusable_index": index,
-        "host_pmd_supply_pages": supply,
-        "host_gigantic_supply_pages": None,
+        "host_pmd_supply_pages": whole,
+    }
+
+
+def supply_values(state: HostState, host: HostValues) -> dict[str, Value]:
+    """How many huge pages could be had now and at boot; `host` has the page sizes."""
+    base = host["host_base_page_bytes"]
+    entries = supply(state, int(base) if isinstance(base, int) else None)
+    gigantic = host["host_pool_gigantic_page_bytes"]
+    return {
+        "host_pmd_supply_compacted_pages": available(entries, host["host_pmd_bytes"]) if state.contiguity else None,
+        "host_gigantic_supply_pages": available(entries, gigantic),
+        "host_gigantic_boot_pages": at_boot(entries, gigantic),
     }
 
 

@@ -104,6 +104,7 @@ def host_values(timeline: Timeline) -> dict[str, Value]:
     base_page, pmd = timeline.header.host.base_page_bytes, host_thp.pmd_bytes(timeline)
     values |= host_memory.contiguity(timeline.host_last, base_page, pmd)
     values |= host_pools.host_values(timeline.host_last.pools, pmd)
+    values |= host_memory.supply_values(timeline.host_last, values)
     return values | tlb.host_values(timeline.header.host.tlb, values)
 
 

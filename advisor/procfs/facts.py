@@ -169,7 +169,11 @@ class Pagetypes(Struct, frozen=True):
 
 
 class Zone(Struct, frozen=True, omit_defaults=True):
-    """One zone of `/proc/zoneinfo`, in pages. counters holds the nr_* lines as printed."""
+    """One zone of `/proc/zoneinfo`, in pages. counters holds the nr_* lines as printed.
+
+    start_pfn: number of its first page frame. protection: free pages that an allocation must leave here, by the zone
+    that it would rather have had (lowmem_reserve), in the order of the node's zones.
+    """
 
     node: int
     zone: str
@@ -181,6 +185,8 @@ class Zone(Struct, frozen=True, omit_defaults=True):
     present: int | None = None
     managed: int | None = None
     counters: dict[str, int] = field(default_factory=dict)
+    start_pfn: int | None = None
+    protection: list[int] = field(default_factory=list)
 
 
 class PressureLine(Struct, frozen=True):

@@ -20,6 +20,7 @@ from advisor.procfs.fs import KernelFs, translate_os_error
 Uint64s = npt.NDArray[np.uint64]
 
 LOCKED, LRU, SLAB, BUDDY, MMAP, ANON = 1 << 0, 1 << 5, 1 << 7, 1 << 10, 1 << 11, 1 << 12
+SWAPBACKED = 1 << 14
 COMPOUND_HEAD, COMPOUND_TAIL, HUGETLB, UNEVICTABLE, HWPOISON = 1 << 15, 1 << 16, 1 << 17, 1 << 18, 1 << 19
 NOPAGE, KSM, THP, OFFLINE, ZERO_PAGE, PGTABLE, RESERVED = (
     1 << 20,

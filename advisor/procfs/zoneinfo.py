@@ -10,6 +10,8 @@ from advisor.procfs.facts import Zone
 from advisor.procfs.text import parse_name, parse_number
 
 _HEADING = re.compile(rb"Node ([0-9]+), zone +(\S+) *")
+_START = re.compile(rb"\n  start_pfn: +([0-9]+)\n")
+_ON_CPU_LIST = re.compile(rb"\n +count: +([0-9]+)(?=\n)")
 _SIZES = (b"min", b"low", b"high", b"spanned", b"present", b"managed")
 """Names of lines below "pages free" that are fields of Zone; the others (boost, promo, cma) are counters."""
 
@@ -22,16 +24,43 @@ def parse_zoneinfo(data: bytes) -> list[Zone]:
     """One entry a zone, in the kernel's order, in pages.
 
     The per-node lines (4.8+) are in the counters of the node's first zone, where the kernel prints them.
-    Lists per CPU are not read: on large hosts they are most of the text.
+    Lists per CPU are not read: on large hosts they are most of the text (see `parse_pages_on_cpu_lists`).
     """
-    if not data.endswith(b"\n"):
-        raise IncompleteError("the last line has no end", line=data.count(b"\n") + 1)
+    _require_end(data)
     zones: list[Zone] = []
     line = 1
     for text in _split_zones(data):
         zones.append(_parse_zone(text, line))
         line += text.count(b"\n")
     return zones
+
+
+def parse_pages_on_cpu_lists(data: bytes) -> dict[tuple[int, str], int]:
+    """Free pages on the lists per CPU, by node and zone: "free pages" and buddyinfo do not count them.
+
+    Nothing in /proc/kpageflags marks such a page; this is how many pages without a mark they explain.
+    """
+    _require_end(data)
+    found: dict[tuple[int, str], int] = {}
+    line = 1
+    for text in _split_zones(data):
+        key = _heading(text.partition(b"\n")[0], line)
+        found[key] = sum(map(int, _ON_CPU_LIST.findall(text)))
+        line += text.count(b"\n")
+    return found
+
+
+def _require_end(data: bytes) -> None:
+    if not data.endswith(b"\n"):
+        raise IncompleteError("the last line has no end", line=data.count(b"\n") + 1)
+
+
+def _heading(line: bytes, number: int) -> tuple[int, str]:
+    """Node and name of a zone."""
+    heading = _HEADING.fullmatch(line)
+    if heading is None:
+        raise MalformedError("not the heading of a zone", line=number)
+    return parse_number(heading.group(1), number), parse_name(heading.group(2), number)
 
 
 def _split_zones(data: bytes) -> list[bytes]:
@@ -43,11 +72,10 @@ def _split_zones(data: bytes) -> list[bytes]:
 
 def _parse_zone(text: bytes, first_line: int) -> Zone:
     lines = text.partition(b"\n  pagesets\n")[0].removesuffix(b"\n").split(b"\n")
-    heading = _HEADING.fullmatch(lines[0])
-    if heading is None:
-        raise MalformedError("not the heading of a zone", line=first_line)
+    node, name = _heading(lines[0], first_line)
     sizes: dict[str, int] = {}
     counters: dict[str, int] = {}
+    protection: list[int] = []
     for number, line in enumerate(lines[1:], first_line + 1):
         fields = line.split()
         if len(fields) == 2 and not fields[0].endswith(b":") and fields != [b"per-node", b"stats"]:
@@ -55,12 +83,17 @@ def _parse_zone(text: bytes, first_line: int) -> Zone:
             target[parse_name(fields[0], number)] = parse_number(fields[1], number)
         elif fields[:2] == [b"pages", b"free"] and len(fields) == 3:
             sizes["free"] = parse_number(fields[2], number)
+        elif fields[:1] == [b"protection:"]:
+            protection = [parse_number(field.strip(b"(,)"), number) for field in fields[1:]]
         elif not _is_known_other(line, fields):
             raise MalformedError("not a line of zoneinfo", line=number)
+    start = _START.search(text)
     return Zone(
-        node=parse_number(heading.group(1), first_line),
-        zone=parse_name(heading.group(2), first_line),
+        node=node,
+        zone=name,
         counters=counters,
+        start_pfn=parse_number(start.group(1), first_line) if start else None,
+        protection=protection,
         **sizes,
     )
 

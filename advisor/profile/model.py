@@ -270,6 +270,57 @@ class HostFacts(Struct, frozen=True, omit_defaults=True):
     configuration: HostConfiguration | None = None
 
 
+class ZoneBlocks(Struct, frozen=True, array_like=True):
+    """Blocks of the PMD page size in one zone: what a look at the flags of their pages found (/proc/kpageflags).
+
+    blocks: whole aligned blocks in the zone's span; looked_at: of these, spread evenly. All other counts are of the
+    blocks looked at. movable: those in which all memory is free or can be moved; unnamed: those that would be, but
+    for pages of which the kernel names nothing (free ones on a list of one CPU, or plain allocations of its own);
+    blank: those with no other page (not initialised, not accepted). Pages: free_pages and file_pages (page cache) in
+    movable and unnamed blocks, stuck_free_pages in the rest, unnamed_pages anywhere but in blank blocks.
+    cpu_list_pages: free pages on lists per CPU in the whole zone, None where zoneinfo did not say.
+    """
+
+    node: int
+    zone: str
+    blocks: int
+    looked_at: int
+    movable: int
+    unnamed: int
+    blank: int
+    free_pages: int
+    stuck_free_pages: int
+    file_pages: int
+    unnamed_pages: int
+    cpu_list_pages: int | None
+
+
+class ZoneRanges(Struct, frozen=True, array_like=True):
+    """Aligned ranges of one gigantic page in one zone, all pages looked at until one forbids it.
+
+    movable, unnamed, blank: as in `ZoneBlocks`. blocked: the others, by what was met first. unread: those in which
+    nothing forbidding was met before the time ran out.
+    """
+
+    node: int
+    zone: str
+    page_bytes: int
+    movable: int
+    unnamed: int
+    blank: int
+    unread: int
+    blocked: dict[str, int]
+
+
+class Contiguity(Struct, frozen=True):
+    """Whether physical memory could be made into huge pages: one look, at one sample. cpu_s: what it cost."""
+
+    block_bytes: int
+    zones: list[ZoneBlocks]
+    ranges: list[ZoneRanges]
+    cpu_s: float
+
+
 class HostState(Struct, frozen=True, omit_defaults=True):
     """What the host-wide files said at one sample. meminfo in bytes, HugePages_* in pages; None is unreadable.
 
@@ -292,6 +343,7 @@ class HostState(Struct, frozen=True, omit_defaults=True):
     khugepaged_ticks: int | None = None
     uptime_s: float | None = None
     problems: dict[str, str] = field(default_factory=dict)
+    contiguity: Contiguity | None = None
 
 
 class Cost(Struct, frozen=True):

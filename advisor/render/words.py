@@ -232,12 +232,17 @@ def _pool(pool: Pool) -> str:
 
 
 def supply_parts(host: Host) -> list[str]:
-    """Huge pages free for the taking, by size, over all nodes; sizes of which nothing is known are left out."""
-    known: dict[int, int] = {}
-    for supply in host.supply:
-        if supply.available_now is not None:
-            known[supply.page_bytes] = known.get(supply.page_bytes, 0) + supply.available_now
-    return [f"{count(pages)} more of {human_bytes(size)} could be had now" for size, pages in sorted(known.items())]
+    """Huge pages to be had over all nodes, by size: now, or at boot where that is all that is known."""
+    parts = []
+    for size in sorted({supply.page_bytes for supply in host.supply}):
+        of_size = [supply for supply in host.supply if supply.page_bytes == size]
+        boot = sum(supply.at_boot or 0 for supply in of_size)
+        if all(supply.available_now is not None for supply in of_size):
+            now = sum(supply.available_now or 0 for supply in of_size)
+            parts.append(f"{count(now)} more of {human_bytes(size)} could be had now")
+        elif boot:
+            parts.append(f"{count(boot)} of {human_bytes(size)} at boot")
+    return parts
 
 
 def tlb_parts(host: Host) -> list[str]:

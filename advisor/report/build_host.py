@@ -7,19 +7,14 @@ from typing import Any
 
 import polars as pl
 
-from advisor.procfs.facts import BuddyZone, HugetlbPool, Thp
+from advisor.features.supply import supply
+from advisor.procfs.facts import HugetlbPool, Thp
 from advisor.profile.model import HostState
 from advisor.profile.timeline import Timeline
 from advisor.report.host import Host, Khugepaged, Pool, Supply, ThpSizeState, ThpState, Tlb
 from advisor.report.reasons import Reason, evidence_value
 from advisor.rules import RULES, Finding, Scope, Status, evaluate
 from advisor.rules.limits import THEME as LIMITS
-
-BASIS_BUDDYINFO = "buddyinfo free blocks"
-"""Basis of a supply that was counted: free blocks of at least the page's order; compaction could make more."""
-
-BASIS_TOO_LARGE = "unknown: larger than buddyinfo's largest block; needs CAP_SYS_ADMIN and a scan of kpageflags"
-BASIS_NO_BUDDYINFO = "unknown: buddyinfo or the base page size was not read"
 
 Row = Mapping[str, Any]
 
@@ -40,7 +35,7 @@ def build_host(timeline: Timeline, row: Row, findings: Sequence[Finding]) -> Hos
         thp=_thp(state, row),
         khugepaged=_khugepaged(row),
         pools=_pools(state.pools or []),
-        supply=supply(state, facts.base_page_bytes),
+        supply=[Supply(**entry._asdict()) for entry in supply(state, facts.base_page_bytes)],
         tlb=[
             Tlb(entry.level, entry.page_bytes, entry.entries, entry.entries * entry.page_bytes, entry.source)
             for entry in sorted(facts.tlb, key=lambda entry: (entry.level, entry.page_bytes))
@@ -136,33 +131,3 @@ def _pools(pools: Sequence[HugetlbPool]) -> list[Pool]:
         )
         for pool in ordered
     ]
-
-
-def supply(state: HostState, base_page_bytes: int | None) -> list[Supply]:
-    """For each huge page size of the host, by node where buddyinfo counts it, how many could be handed out now."""
-    sizes = {pool.page_bytes for pool in state.pools or []}
-    if state.thp is not None and state.thp.pmd_bytes is not None:
-        sizes.add(state.thp.pmd_bytes)
-    entries: list[Supply] = []
-    for size in sorted(sizes):
-        if not state.buddyinfo or not base_page_bytes:
-            entries.append(Supply(size, None, None, BASIS_NO_BUDDYINFO))
-            continue
-        order = (size // base_page_bytes).bit_length() - 1
-        if order >= max(len(zone.free_blocks) for zone in state.buddyinfo):
-            entries.append(Supply(size, None, None, BASIS_TOO_LARGE))
-            continue
-        nodes = sorted({zone.node for zone in state.buddyinfo})
-        entries += [Supply(size, node, _free_pages(state.buddyinfo, node, order), BASIS_BUDDYINFO) for node in nodes]
-    return entries
-
-
-def _free_pages(zones: Sequence[BuddyZone], node: int, order: int) -> int:
-    """Pages of an order in the free blocks of one node; a block of a higher order holds several."""
-    return sum(
-        blocks << (block_order - order)
-        for zone in zones
-        if zone.node == node
-        for block_order, blocks in enumerate(zone.free_blocks)
-        if block_order >= order
-    )

@@ -60,12 +60,21 @@ class Pool(Struct, frozen=True):
 
 
 class Supply(Struct, frozen=True):
-    """How many more huge pages of a size the host could hand out now, outside the pools; basis says how known."""
+    """How many more huge pages of a size the host could hand out now, outside the pools; basis says how known.
+
+    With compaction and repeated writes of nr_hugepages; low is free in one piece already, high the most that is
+    possible. at_boot: an estimate of how many could be reserved at boot in all, in today's pools or not, such that
+    what is in use today keeps its memory.
+    """
 
     page_bytes: int
     node: int | None
     available_now: int | None
     basis: str
+    low: int | None = None
+    high: int | None = None
+    at_boot: int | None = None
+    at_boot_basis: str | None = None
 
 
 class Tlb(Struct, frozen=True):

@@ -108,8 +108,17 @@ def _supply(seen: Observation) -> Iterator[Limitation]:
             "How many pages could be handed out now is unknown for "
             + ", ".join(show_bytes(n) for n in unknown)
             + ".",
-            "CAP_SYS_ADMIN and a scan of /proc/kpageflags would tell. To be sure, reserve at boot; at run time write "
-            "nr_hugepages and read it again.",
+            "Run `report` on the host itself as root (CAP_SYS_ADMIN): it then looks at /proc/kpageflags. To be sure, "
+            "reserve at boot; at run time write nr_hugepages and read it again.",
+        )
+    look = seen.timeline.host_last.contiguity
+    if look is not None and any(ranges.unread for ranges in look.ranges):
+        unread = sum(ranges.unread for ranges in look.ranges)
+        yield Limitation(
+            "supply-estimated",
+            f"{unread} ranges of gigantic pages were not looked at to the end, to bound the cost: their share of the "
+            "supply is estimated from the others.",
+            None,
         )
 
 

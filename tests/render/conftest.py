@@ -295,9 +295,9 @@ def make_host() -> Host:
             Pool(GIB, None, 0, 0, 0, 0, 0),
         ],
         supply=[
-            Supply(2 * MIB, 0, 8123, "buddyinfo free blocks"),
-            Supply(2 * MIB, 1, 411, "buddyinfo free blocks"),
-            Supply(GIB, None, None, "unknown: larger than buddyinfo's largest block"),
+            Supply(2 * MIB, 0, 8123, "6004 are free in one piece", 6004, 9000, 40000, "memory"),
+            Supply(2 * MIB, 1, 411, "411 are free in one piece", 411, 500, 41000, "memory"),
+            Supply(GIB, None, None, "unknown: larger than buddyinfo's largest block", None, None, 80, "memory"),
         ],
         tlb=[
             Tlb(1, 4 * KIB, 72, 288 * KIB, "AMD Zen 4"),

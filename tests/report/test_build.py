@@ -32,7 +32,6 @@ from advisor.profile.model import (
 from advisor.profile.timeline import fold_samples
 from advisor.recommendation import recommend
 from advisor.report.build import build_report
-from advisor.report.build_host import BASIS_BUDDYINFO, BASIS_NO_BUDDYINFO, BASIS_TOO_LARGE, supply
 from advisor.report.document import Report, encode_report
 from advisor.report.process import ProcessEntry
 from advisor.report.schema import report_schema
@@ -196,27 +195,12 @@ def test_the_host_block_says_what_the_kernel_says(report: Report) -> None:
     assert host.memory_pressure_some_avg10 is None
 
 
-def test_supply_counts_larger_free_blocks_several_times_by_node() -> None:
-    found = {(entry.page_bytes, entry.node): entry for entry in supply(HOST, 4 * KIB)}
+def test_supply_is_by_size_and_node_and_unknown_is_not_nothing(report: Report) -> None:
+    found = {(entry.page_bytes, entry.node): entry for entry in report.host.supply}
     assert found[2 * MIB, 0].available_now == 3 + 2 * 2
     assert found[2 * MIB, 1].available_now == 1
-    assert found[2 * MIB, 0].basis == BASIS_BUDDYINFO
-
-
-def test_supply_of_gigantic_pages_is_unknown_not_nothing() -> None:
-    gigantic = next(entry for entry in supply(HOST, 4 * KIB) if entry.page_bytes == GIB)
-    assert (gigantic.available_now, gigantic.basis) == (None, BASIS_TOO_LARGE)
-
-
-def test_supply_follows_the_base_page_size() -> None:
-    found = {entry.page_bytes: entry for entry in supply(HOST, 64 * KIB) if entry.node in (0, None)}
-    assert found[2 * MIB].available_now == sum(
-        count << (order - 5) for order, count in enumerate([5] * 9 + [3, 2]) if order >= 5
-    )
-
-
-def test_supply_without_buddyinfo_is_unknown() -> None:
-    assert {entry.basis for entry in supply(replace(HOST, buddyinfo=None), 4 * KIB)} == {BASIS_NO_BUDDYINFO}
+    assert (found[GIB, 0].available_now, found[GIB, 0].low, found[GIB, 0].high) == (None, None, None)
+    assert "kpageflags" in found[GIB, 0].basis
 
 
 def test_costs_are_summed_over_the_samples(report: Report) -> None:
