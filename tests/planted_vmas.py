@@ -198,6 +198,16 @@ def pinned() -> None:
     check(result, "io_uring_register")
 
 
+def spliced() -> None:
+    """Filled, advised, and a page of each slot held by a pipe (vmsplice), which no file of /proc tells."""
+    address, pmd = filled(), pmd_bytes()
+    advise(address, SIZE, MADV_HUGEPAGE)
+    _, write = os.pipe()
+    fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, SIZE // pmd * PAGE)
+    vectors = b"".join(struct.pack("QQ", slot, PAGE) for slot in range(address, address + SIZE, pmd))
+    check(libc.vmsplice(write, ctypes.create_string_buffer(vectors), SIZE // pmd, 0), "vmsplice")
+
+
 def idle() -> None:
     """Filled, advised, and its accessed bits cleared."""
     eligible()
@@ -223,7 +233,7 @@ KINDS: dict[str, Callable[[], None]] = {
     kind.__name__.replace("_", "-"): kind
     for kind in (
         plain, eligible, locked, advised_against, prctl, prctl_except_advised, too_small, misaligned, shared_memory,
-        shared_memory_advised, file_copy, sparse, shared, swapped, userfaultfd, pinned, idle, unused, cut,
+        shared_memory_advised, file_copy, sparse, shared, swapped, userfaultfd, pinned, spliced, idle, unused, cut,
     )
 }  # fmt: skip
 

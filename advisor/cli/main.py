@@ -70,6 +70,11 @@ NO_REDACT = click.option("--no-redact", is_flag=True, help="Keep command lines a
     metavar="LIST",
     help="With --pid, of referenced,density,soft-dirty: says its cost, then disturbs the process to know more.",
 )
+@click.option(
+    "--trace",
+    is_flag=True,
+    help="As root, listen to khugepaged meanwhile: which slots it refuses, and why. Wants a longer --duration.",
+)
 @WANT
 @NO_REDACT
 @click.pass_obj
@@ -84,12 +89,17 @@ def report(
     output: Path | None,
     probes: str | None,
     no_redact: bool,
+    trace: bool,
 ) -> None:
     """Watch this host for a moment, or take a saved PROFILE, and say what should change and why."""
     from advisor.cli import report as command
 
     asked = command.probes_of(probes, pids, profile) if probes is not None else ()
-    request = command.Request(roots, pids, duration, interval, format_name or "text", not no_redact, asked, wanted)
+    if trace:
+        command.check_trace(profile)
+    request = command.Request(
+        roots, pids, duration, interval, format_name or "text", not no_redact, asked, wanted, trace
+    )
     command.run(request, profile, output, width=_text_width(to_terminal=output is None and sys.stdout.isatty()))
 
 

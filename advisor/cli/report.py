@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,9 +16,10 @@ from msgspec.structs import replace
 from advisor.advise import NO_MODEL, advise
 from advisor.cli.errors import CommandError, ExitCode
 from advisor.cli.output import write_output
+from advisor.collect.khugepaged_trace import COST as TRACE_COST
 from advisor.collect.probes import PROBES, UnknownProbeError, check_names
 from advisor.collect.sampler import Sampler, SamplerOptions
-from advisor.collect.session import iterate_samples, make_header, with_probes
+from advisor.collect.session import iterate_samples, listening, make_header, with_probes
 from advisor.predictor import ModelError, Predictor, load_predictor
 from advisor.procfs.fs import KernelFs
 from advisor.profile.codec import ProfileError, load_profile
@@ -30,7 +32,7 @@ from advisor.rules import Policy
 @dataclass(frozen=True)
 class Request:
     """What was asked. roots: (procfs, sysfs). format_name: text | json | markdown. probes: of the named processes.
-    wanted: pid, policy, page bytes.
+    wanted: pid, policy, page bytes. trace: listen to khugepaged meanwhile.
     """
 
     roots: tuple[str, str]
@@ -41,6 +43,7 @@ class Request:
     redact: bool
     probes: tuple[str, ...] = ()
     wanted: tuple[tuple[int, str, int | None], ...] = ()
+    trace: bool = False
 
     @property
     def wishes(self) -> dict[int, Wish]:
@@ -87,6 +90,13 @@ def probes_of(names: str, pids: tuple[int, ...], profile_path: Path | None) -> t
     return wanted
 
 
+def check_trace(profile_path: Path | None) -> None:
+    """Says what listening costs. Raises UsageError."""
+    if profile_path is not None:
+        raise click.UsageError("--trace listens to this host's kernel; a saved profile has what was heard then")
+    click.echo(f"trace: {TRACE_COST}", err=True)
+
+
 def observe_host(request: Request, after_first: Callable[[], object]) -> Profile:
     """Samples of the live host, or the one sample of a captured tree. after_first: called once one has been taken."""
     fs = KernelFs(*request.roots)
@@ -98,10 +108,13 @@ def observe_host(request: Request, after_first: Callable[[], object]) -> Profile
     )
     sampler = Sampler(fs, options)
     samples = []
-    for sample in iterate_samples(sampler, request.duration_s, threading.Event()):
-        samples.append(sample)
-        if len(samples) == 1:
-            after_first()
+    with listening(fs) if request.trace else nullcontext() as heard:
+        for sample in iterate_samples(sampler, request.duration_s, threading.Event()):
+            samples.append(sample)
+            if len(samples) == 1:
+                after_first()
+        if heard is not None:
+            samples[-1] = heard(sampler, samples[-1])
     if request.probes:
         samples[-1] = with_probes(sampler, samples[-1], request.probes, request.pids)
     if not any(sample.processes or sample.host.meminfo for sample in samples):

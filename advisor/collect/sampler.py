@@ -50,7 +50,7 @@ from advisor.procfs.errors import MissingError
 from advisor.procfs.facts import Stat
 from advisor.procfs.fs import KernelFs
 from advisor.procfs.smaps import SmapsParser
-from advisor.profile.model import Cost, HostState, ProcessRecord, Sample, Skipped
+from advisor.profile.model import Cost, HostState, Mapping, ProcessRecord, Sample, Skipped
 
 DEFAULT_INTERVAL_S = 5.0
 """Seconds between samples: khugepaged's default pass is every 10 s, so each of its passes is seen."""
@@ -151,6 +151,10 @@ class Sampler:
     @property
     def pmd_bytes(self) -> int | None:
         return self._folder.pmd_bytes
+
+    def newest_maps(self) -> dict[Identity, list[Mapping]]:
+        """Of each process that the last tick saw and whose smaps was read."""
+        return {tracked.identity: tracked.maps for tracked in self._tracked.values() if tracked.maps is not None}
 
     def delay_s(self) -> float:
         """Seconds to wait until the next tick: the interval, longer where even the cheap files exceed the budget."""

@@ -6,14 +6,21 @@ import datetime
 import math
 import mmap
 import threading
-from collections.abc import Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+import msgspec
 
 from advisor import __version__
+from advisor.collect.khugepaged_trace import KhugepagedTrace
 from advisor.collect.probes import Prober
+from advisor.collect.refusals import Suspect, attribute
 from advisor.collect.sampler import Sampler
 from advisor.procfs.errors import KernelTextError
 from advisor.procfs.fs import KernelFs
-from advisor.profile.model import PROFILE_SCHEMA, Header, Sample
+from advisor.procfs.khugepaged_trace import Look
+from advisor.profile.model import PROFILE_SCHEMA, Header, KhugepagedLooks, ProcessRecord, Sample
 
 CAP_SYS_PTRACE = 19
 """include/uapi/linux/capability.h: what reading other users' smaps needs."""
@@ -49,6 +56,49 @@ def with_probes(sampler: Sampler, newest: Sample, probes: Collection[str], pids:
     facts = sampler.host_facts
     prober = Prober(sampler.fs, probes, sampler.pmd_bytes, facts.base_page_bytes or mmap.PAGESIZE)
     return prober.add_to(newest, pids)
+
+
+@contextmanager
+def listening(fs: KernelFs) -> Iterator[Callable[[Sampler, Sample], Sample]]:
+    """Listens to khugepaged inside the block. Gives what adds to the newest sample what was heard until then, or, as
+    the host's problem "tracefs", why nothing could be."""
+    with ExitStack() as stack:
+        problem: str | None = None
+        try:
+            trace = stack.enter_context(KhugepagedTrace(fs))
+        except KernelTextError as error:
+            problem = error.reason
+
+        def add(sampler: Sampler, newest: Sample) -> Sample:
+            if problem is not None:
+                return _with_host(newest, problems=newest.host.problems | {"tracefs": problem})
+            return _with_looks(sampler, newest, *trace.finish())
+
+        yield add
+
+
+def _with_looks(sampler: Sampler, newest: Sample, looks: Sequence[Look], lost: int, seconds: float) -> Sample:
+    """Each refusal with its process, where the frame of its page tells."""
+    maps = sampler.newest_maps()
+    refusals = attribute(sampler.fs, looks, [Suspect.of(pid, found) for (pid, _), found in maps.items()])
+    records = {(record.pid, record.start_ticks): record for record in newest.processes}
+    for identity in maps:
+        if (refused := refusals.get(identity[0])) is not None:
+            record = records.get(identity) or ProcessRecord(*identity)
+            records[identity] = msgspec.structs.replace(record, refusals=refused)
+    heard = KhugepagedLooks(
+        seconds=round(seconds, 3),
+        looks=dict(sorted(Counter(look.status for look in looks).items())),
+        attributed=sum(refusal.times for found in refusals.values() for refusal in found),
+        lost=lost,
+    )
+    newest = msgspec.structs.replace(newest, processes=[records[identity] for identity in sorted(records)])
+    return _with_host(newest, khugepaged_looks=heard)
+
+
+def _with_host(sample: Sample, **sections: object) -> Sample:
+    host = msgspec.structs.replace(sample.host, **sections)
+    return msgspec.structs.replace(sample, host=host)
 
 
 def make_header(sampler: Sampler, *, redacted: bool, origin: str | None = None) -> Header:

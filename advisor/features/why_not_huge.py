@@ -177,7 +177,7 @@ def _vma(row: dict[str, Any], places: Places) -> Vma:
         userfaultfd=bool(row["userfaultfd"]),
         pinned_slots=places.pinned_slots(start, row["size"]),
         pages=None if row["is_shmem"] else places.pages(start, row["kind"], row["advice"]),
-        refusals={},
+        refusals=places.refusals.get(start, {}) if start is not None else {},
     )
 
 

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from advisor.features.why_slots import Group, Pages
 from advisor.procfs.facts import PinnedRange
-from advisor.profile.model import VmaPages
+from advisor.profile.model import Refusal, VmaPages
 from advisor.profile.timeline import ProcessState
 
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """scanned: by start address; summed: of the VMAs that a scan tells together, by kind and advice."""
+    """scanned, refusals: by start address; summed: of the VMAs that a scan tells together, by kind and advice."""
 
     pmd_bytes: int | None
     scanned: Mapping[int, Pages]
     summed: Mapping[tuple[str, str | None], Pages]
     pinned: Sequence[PinnedRange]
+    refusals: Mapping[int, Mapping[str, int]]
 
     @classmethod
     def of(cls, process: ProcessState, pmd_bytes: int | None) -> Places:
@@ -31,6 +32,7 @@ class Places:
             scanned={vma.start: _pages(vma) for vma in vmas if vma.start is not None},
             summed={(vma.kind, vma.advice): _pages(vma) for vma in vmas if vma.start is None},
             pinned=process.pinned or () if pins else (),
+            refusals=_by_start(process.refusals or ()),
         )
 
     def pages(self, start: int | None, kind: str, advice: str | None) -> Pages | None:
@@ -50,6 +52,13 @@ class Places:
         for pin in self.pinned:
             slots.update(range(max(pin.start // pmd, first), min(-(-(pin.start + pin.size) // pmd), behind)))
         return len(slots)
+
+
+def _by_start(refusals: Iterable[Refusal]) -> dict[int, dict[str, int]]:
+    found: dict[int, dict[str, int]] = {}
+    for refusal in refusals:
+        found.setdefault(refusal.start, {})[refusal.status] = refusal.times
+    return found
 
 
 def _pages(vma: VmaPages) -> Pages:

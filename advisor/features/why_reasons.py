@@ -158,8 +158,8 @@ REASONS = MappingProxyType(
         ELIGIBLE: Words(
             "eligible, cause not visible",
             "Policy allows huge pages here. What smaps shows does not tell which it is: slots used in part before, "
-            "beyond khugepaged's limits, pinned, or no free huge page. Page tables (kernel 6.7, or root) tell more; "
-            "MADV_COLLAPSE (6.1) says at once whether it works.",
+            "beyond khugepaged's limits, pinned, or no free huge page. Page tables (kernel 6.7, or root) tell more, "
+            "and `report --trace` what khugepaged itself says; MADV_COLLAPSE (6.1) shows at once whether it works.",
         ),
         UNKNOWN: Words(
             "unknown",

@@ -219,13 +219,35 @@ class PageScan(Struct, frozen=True, omit_defaults=True):
     cpu_s: float
 
 
+class Refusal(Struct, frozen=True, array_like=True):
+    """khugepaged refused slots of the VMA that begins at `start`, `times` times, with a word of the kernel's
+    (include/trace/events/huge_memory.h): exceed_none_pte, not_suitable_page_count ..."""
+
+    start: int
+    status: str
+    times: int
+
+
+class KhugepagedLooks(Struct, frozen=True):
+    """What khugepaged was heard to do by its tracepoints (opt-in): huge page slots that it looked at within seconds.
+
+    looks: by the kernel's word for the result, "succeeded" among them. attributed: refusals of which the process is
+    known; lost: events that did not fit into the kernel's buffer.
+    """
+
+    seconds: float
+    looks: dict[str, int]
+    attributed: int
+    lost: int
+
+
 class ProcessRecord(Struct, frozen=True, omit_defaults=True):
     """The sections of one process that were read anew and differ. Identity is (pid, start_ticks).
 
     rollup: smaps_rollup fields, bytes. problems: file name -> reason of KernelTextError ("denied", "hung", ...).
     probes: only where they were asked for. pages: of processes with much anonymous memory, when it first is seen and
     when it changed much (0.2.0). pinned: where status has VmPin, the buffers known to be pinned, which are those of
-    io_uring (0.2.0).
+    io_uring (0.2.0). refusals: of khugepaged, where it was listened to (0.2.0).
     """
 
     pid: int
@@ -239,6 +261,7 @@ class ProcessRecord(Struct, frozen=True, omit_defaults=True):
     probes: ProcessProbes | None = None
     pages: PageScan | None = None
     pinned: list[PinnedRange] | None = None
+    refusals: list[Refusal] | None = None
 
 
 class Skipped(Struct, frozen=True):
@@ -342,6 +365,7 @@ class HostState(Struct, frozen=True, omit_defaults=True):
     hugetlb_in_memcg: bool | None = None
     khugepaged_ticks: int | None = None
     uptime_s: float | None = None
+    khugepaged_looks: KhugepagedLooks | None = None
     problems: dict[str, str] = field(default_factory=dict)
     contiguity: Contiguity | None = None
 

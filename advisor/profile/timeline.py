@@ -22,6 +22,7 @@ from advisor.profile.model import (
     ProcessProbes,
     ProcessRecord,
     Profile,
+    Refusal,
     Sample,
 )
 
@@ -63,6 +64,7 @@ class ProcessState:
     probes: ProcessProbes | None = None
     pages: PageScan | None = None
     pinned: list[PinnedRange] | None = None
+    refusals: list[Refusal] | None = None
     first_anon_huge: tuple[float, int] | None = None
 
     @property
@@ -106,6 +108,8 @@ class ProcessState:
             self.pages = record.pages
         if record.pinned is not None:
             self.pinned = record.pinned
+        if record.refusals is not None:
+            self.refusals = record.refusals
         if record.maps is not None or record.rollup is not None:
             self._add_walk(record, t_s, smaps_fields)
 

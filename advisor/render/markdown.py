@@ -51,6 +51,7 @@ def _host(host: Host) -> Iterator[str]:
         ("Machine", words.machine_parts(host)),
         ("Memory", words.memory_parts(host)),
         ("THP", words.thp_parts(host)),
+        *([("khugepaged", [why_words.listened(heard)])] if (heard := host.khugepaged.listened) is not None else ()),
         ("Pools", words.pool_parts(host)),
         ("TLB", words.tlb_parts(host)),
     )

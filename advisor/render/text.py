@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len
 
-from advisor.render import words
+from advisor.render import why_words, words
 from advisor.render.escape import visible
 from advisor.render.numbers import count, human_bytes, plural
 from advisor.render.page import Page, cell, style_of
@@ -63,6 +63,8 @@ def _write_host(page: Page, report: Report) -> None:
         ("TLB", words.tlb_parts(host)),
     ):
         page.line((cell(label, LABEL_COLUMNS), "bold"), _fitting(parts, page.width - LABEL_COLUMNS))
+    if host.khugepaged.listened is not None:
+        page.hanging(cell("", LABEL_COLUMNS), visible(why_words.listened(host.khugepaged.listened)))
     for finding in host.findings[:MOST_FINDINGS]:
         page.hanging(cell("!", LABEL_COLUMNS), (visible(finding.message), style_of(finding.severity)))
 

@@ -8,10 +8,12 @@ from typing import Any
 import polars as pl
 
 from advisor.features.supply import supply
+from advisor.features.why_reasons import TITLES
+from advisor.features.why_slots import REFUSALS
 from advisor.procfs.facts import HugetlbPool, Thp
-from advisor.profile.model import HostState
+from advisor.profile.model import HostState, KhugepagedLooks
 from advisor.profile.timeline import Timeline
-from advisor.report.host import Host, Khugepaged, Pool, Supply, ThpSizeState, ThpState, Tlb
+from advisor.report.host import Host, Khugepaged, Listened, Pool, SlotLooks, Supply, ThpSizeState, ThpState, Tlb
 from advisor.report.reasons import Reason, evidence_value
 from advisor.rules import RULES, Finding, Scope, Status, evaluate
 from advisor.rules.limits import THEME as LIMITS
@@ -33,7 +35,7 @@ def build_host(timeline: Timeline, row: Row, findings: Sequence[Finding]) -> Hos
         memory_total_bytes=row["host_memory_total_bytes"],
         memory_available_bytes=row["host_memory_available_bytes"],
         thp=_thp(state, row),
-        khugepaged=_khugepaged(row),
+        khugepaged=_khugepaged(row, state.khugepaged_looks),
         pools=_pools(state.pools or []),
         supply=[Supply(**entry._asdict()) for entry in supply(state, facts.base_page_bytes)],
         tlb=[
@@ -103,7 +105,7 @@ def _thp_in_use(meminfo: Mapping[str, int] | None) -> int | None:
     return None if anon is None or meminfo is None else anon + meminfo.get("ShmemHugePages", 0)
 
 
-def _khugepaged(row: Row) -> Khugepaged:
+def _khugepaged(row: Row, looks: KhugepagedLooks | None) -> Khugepaged:
     return Khugepaged(
         pages_collapsed_per_s=row["host_khugepaged_collapsed_per_s"],
         full_scans_per_s=row["host_khugepaged_full_scans_per_s"],
@@ -113,7 +115,17 @@ def _khugepaged(row: Row) -> Khugepaged:
         max_ptes_none=row["host_khugepaged_max_ptes_none"],
         scan_bytes_per_s=row["host_khugepaged_scan_bytes_per_s"],
         pass_s=row["host_khugepaged_pass_s"],
+        listened=_listened(looks) if looks is not None else None,
     )
+
+
+def _listened(heard: KhugepagedLooks) -> Listened:
+    """Its results, the most frequent first."""
+    looks = [
+        SlotLooks(result, times, reason := REFUSALS.get(result), None if reason is None else TITLES[reason])
+        for result, times in sorted(heard.looks.items(), key=lambda look: (-look[1], look[0]))
+    ]
+    return Listened(heard.seconds, looks, heard.attributed, heard.lost)
 
 
 def _pools(pools: Sequence[HugetlbPool]) -> list[Pool]:

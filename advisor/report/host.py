@@ -34,8 +34,29 @@ class ThpState(Struct, frozen=True):
     fault_fallback_share_since_boot: float | None
 
 
+class SlotLooks(Struct, frozen=True):
+    """khugepaged looked at `times` huge page slots with this result, the kernel's word; reason: that of why_not_huge
+    which it means, with its title; null where it means none."""
+
+    result: str
+    times: int
+    reason: str | None
+    title: str | None
+
+
+class Listened(Struct, frozen=True):
+    """What khugepaged was heard to do within `seconds` (--trace). attributed: refusals of which the process is known,
+    which are in its why_not_huge; lost: events that the kernel's buffer did not hold."""
+
+    seconds: float
+    looks: list[SlotLooks]
+    attributed: int
+    lost: int
+
+
 class Khugepaged(Struct, frozen=True):
-    """khugepaged: settings and progress. cpu_share: of one CPU; pass_s: seconds to look at all eligible memory."""
+    """khugepaged: settings and progress. cpu_share: of one CPU; pass_s: seconds to look at all eligible memory.
+    listened: null where nobody listened."""
 
     pages_collapsed_per_s: float | None
     full_scans_per_s: float | None
@@ -45,6 +66,7 @@ class Khugepaged(Struct, frozen=True):
     max_ptes_none: int | None
     scan_bytes_per_s: float | None
     pass_s: float | None
+    listened: Listened | None = None
 
 
 class Pool(Struct, frozen=True):

@@ -42,6 +42,9 @@ class Observation(NamedTuple):
     without_model: str | None
 
 
+TRACE_PROBLEMS = {"missing": "tracefs is not mounted, or this kernel has no such tracepoints", "denied": "denied"}
+"""What a reason says of tracefs; others are told as they are."""
+
 Check = Callable[[Observation], Iterator[Limitation]]
 
 
@@ -100,6 +103,26 @@ def _kernel(seen: Observation) -> Iterator[Limitation]:
         yield Limitation("no-hugetlb", "No hugetlb pools in this kernel, or they could not be read.", None)
 
 
+def _trace(seen: Observation) -> Iterator[Limitation]:
+    """Where khugepaged was to be listened to."""
+    reason = seen.timeline.host_last.problems.get("tracefs")
+    heard = seen.host.khugepaged.listened
+    if reason is not None:
+        yield Limitation(
+            "khugepaged-not-traced",
+            f"khugepaged could not be listened to: {TRACE_PROBLEMS.get(reason, reason)}.",
+            "mount -t tracefs tracefs /sys/kernel/tracing" if reason == "missing" else "Run as root.",
+        )
+    elif heard is not None and not heard.looks:
+        sleep_ms = seen.host.khugepaged.scan_sleep_ms
+        sleeps = "" if sleep_ms is None else f"; it sleeps for {sleep_ms / 1000:g} s between two looks around"
+        yield Limitation(
+            "khugepaged-quiet",
+            f"khugepaged looked at nothing in the {heard.seconds:.0f} s in which it was listened to{sleeps}.",
+            "Observe longer: --duration.",
+        )
+
+
 def _supply(seen: Observation) -> Iterator[Limitation]:
     unknown = sorted({supply.page_bytes for supply in seen.host.supply if supply.available_now is None})
     if unknown:
@@ -133,7 +156,7 @@ def _reads(seen: Observation) -> Iterator[Limitation]:
             where = f", of {_processes(processes)}," if processes else ""
             yield Limitation(identifier, f"Reading {_some(files)}{where} {words}.", remedy)
     files, _ = _problem_files(seen, DENIED)
-    others = [name for name in files if name not in (*WALK_FILES, *FILES_WITH_WALK, "pagetypeinfo")]
+    others = [name for name in files if name not in (*WALK_FILES, *FILES_WITH_WALK, "pagetypeinfo", "tracefs")]
     if others:
         yield Limitation("denied-files", f"Access denied: {_some(others)}.", "Run as root.")
     reasons = Counter(skipped.reason for skipped in seen.skipped)
@@ -197,7 +220,7 @@ def _depth(seen: Observation) -> Iterator[Limitation]:
         )
 
 
-CHECKS: tuple[Check, ...] = (_source, _rules, _privileges, _kernel, _supply, _reads, _pages, _depth)
+CHECKS: tuple[Check, ...] = (_source, _rules, _privileges, _kernel, _trace, _supply, _reads, _pages, _depth)
 """All checks, in the order in which a reader should see what they find."""
 
 

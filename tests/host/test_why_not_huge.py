@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -16,12 +17,14 @@ import pytest
 from msgspec.structs import asdict
 
 from advisor.advise import advise
+from advisor.collect.khugepaged_trace import PREFIX
 from advisor.collect.sampler import Sampler, SamplerOptions
-from advisor.collect.session import make_header
+from advisor.collect.session import listening, make_header
 from advisor.procfs.fs import KernelFs
+from advisor.procfs.khugepaged_trace import tracefs_of
 from advisor.profile.model import Profile
 from tests.host.knobs import THP, setting
-from tests.planted_vmas import MIB, SIZE
+from tests.planted_vmas import MIB, SIZE, pmd_bytes
 from tests.programs import planted_vma
 
 pytestmark = pytest.mark.host
@@ -189,3 +192,62 @@ def test_shared_memory_filled_before_its_switch_was_on_waits_for_khugepaged() ->
         stack.enter_context(setting(THP / "shmem_enabled", "always"))
         found = why_not_huge({"one": one.pid})["one"]
     assert found["khugepaged-not-yet"]["bytes"] >= SIZE - 2 * MIB
+
+
+@contextmanager
+def mounted_tracefs(folder: Path) -> Iterator[None]:
+    """tracefs is there inside the block: where it is, or mounted at a folder of ours."""
+    if tracefs_of(Path("/proc/mounts").read_bytes()) is not None:
+        yield
+        return
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tracefs", "none", folder], capture_output=True).returncode:
+        pytest.skip("tracefs cannot be mounted here")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+def event(name: str) -> int:
+    """A counter of vmstat."""
+    return int(re.findall(rf"(?m)^{name} (\d+)$", Path("/proc/vmstat").read_text())[0])
+
+
+def test_khugepaged_itself_says_what_no_file_tells(tmp_path: Path) -> None:
+    """A page held by a pipe: only its tracepoint tells, and only its frame says whose it is."""
+    with ExitStack() as stack:
+        stack.enter_context(mounted_tracefs(tmp_path / "tracing"))
+        for name, value in (("scan_sleep_millisecs", "50"), ("pages_to_scan", "16384"), ("max_ptes_none", "64")):
+            stack.enter_context(setting(KHUGEPAGED / name, value))
+        stack.enter_context(setting(THP / "enabled", "madvise"))
+        heard = stack.enter_context(listening(KernelFs()))
+        instances = Path(tracefs_of(Path("/proc/mounts").read_bytes()) or "") / "instances"
+        assert [one.name for one in instances.iterdir() if one.name.startswith(f"{PREFIX}{os.getpid()}-")]
+        spliced, sparse = (stack.enter_context(planted_vma(kind)) for kind in ("spliced", "sparse"))
+        before, ends = event("thp_scan_exceed_none_pte"), time.monotonic() + 30
+        while event("thp_scan_exceed_none_pte") < before + SIZE // pmd_bytes():
+            if time.monotonic() > ends:
+                pytest.skip("khugepaged has no time on this host")
+            time.sleep(0.1)
+        sampler = Sampler(KernelFs(), SamplerOptions(pids=frozenset((spliced.pid, sparse.pid))))
+        report = advise(Profile(make_header(sampler, redacted=True), [heard(sampler, sampler.tick())]))
+    assert not [one.name for one in instances.glob(f"{PREFIX}{os.getpid()}-*")]
+    found = {entry.pid: {one.reason: one.bytes for one in entry.why_not_huge} for entry in report.processes}
+    assert (found[spliced.pid]["pinned"] or 0) >= SIZE // 2, found
+    assert "pinned" not in found[sparse.pid]
+    listened = report.host.khugepaged.listened
+    assert listened is not None and listened.attributed >= 2
+    assert {"not_suitable_page_count", "exceed_none_pte"} <= {look.result for look in listened.looks}
+
+
+def test_an_instance_that_a_killed_run_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    with mounted_tracefs(tmp_path / "tracing"):
+        root = tracefs_of(Path("/proc/mounts").read_bytes())
+        left = Path(f"{root}/instances/{PREFIX}{os.getpid()}-1")
+        try:
+            left.mkdir()
+        except OSError as error:
+            pytest.skip(str(error))
+        with listening(KernelFs()):
+            assert not left.exists()

@@ -16,7 +16,17 @@ from advisor.report.document import (
     SourceCost,
     Tool,
 )
-from advisor.report.host import Host, Khugepaged, Pool, Supply, ThpSizeState, ThpState, Tlb
+from advisor.report.host import (
+    Host,
+    Khugepaged,
+    Listened,
+    Pool,
+    SlotLooks,
+    Supply,
+    ThpSizeState,
+    ThpState,
+    Tlb,
+)
 from advisor.report.plan import (
     Artefact,
     HostPlan,
@@ -287,7 +297,26 @@ def make_host() -> Host:
             fault_fallback_share=0.31,
             fault_fallback_share_since_boot=0.08,
         ),
-        khugepaged=Khugepaged(0.2, 0.0, 0.001, 4096, 10000.0, 511, 1_677_721.6, 66000.0),
+        khugepaged=Khugepaged(
+            0.2,
+            0.0,
+            0.001,
+            4096,
+            10000.0,
+            511,
+            1_677_721.6,
+            66000.0,
+            Listened(
+                30.0,
+                [
+                    SlotLooks("not_suitable_page_count", 16, "pinned", "pinned for I/O"),
+                    SlotLooks("succeeded", 7, None, None),
+                    SlotLooks("vma_check_failed", 1, None, None),
+                ],
+                16,
+                0,
+            ),
+        ),
         pools=[
             Pool(2 * MIB, None, 3072, 1024, 0, 0, 0),
             Pool(2 * MIB, 0, 1536, 512, None, 0, None),
