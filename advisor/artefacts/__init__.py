@@ -38,7 +38,7 @@ from advisor.artefacts.jvm import jvm_flags
 from advisor.artefacts.kubernetes import pod_resources
 from advisor.artefacts.model import Artefact, KernelValue
 from advisor.artefacts.mounts import mount_in_fstab, mount_unit, usual_mount_point
-from advisor.artefacts.pools import PoolChange, cgroup_limit, pool_at_boot, pool_now
+from advisor.artefacts.pools import PoolChange, cgroup_limit, pool_at_boot, pool_now, shared_memory_group
 from advisor.artefacts.services import (
     MEMORY_THP_SINCE,
     malloc_command,
@@ -93,6 +93,7 @@ __all__ = [
     "postgresql_huge_pages",
     "qemu_memory",
     "redis_without_thp",
+    "shared_memory_group",
     "thp_at_boot",
     "thp_now",
     "thp_off_command",

@@ -37,7 +37,7 @@ def postgresql_huge_pages(
     return Artefact(
         id=f"postgresql-{slug(name)}",
         kind="postgresql",
-        title=f"Shared memory of PostgreSQL {name} on pages of {size_label(page_bytes)}",
+        title=f"Shared memory of PostgreSQL {comment(name)} on pages of {size_label(page_bytes)}",
         path=None,
         text=lines(
             "# postgresql.conf, in force after a restart of the server. Pages needed (15 and later):",
@@ -71,7 +71,7 @@ def mysql_large_pages(name: str, section: Literal["mysqld", "mariadbd"], page_by
         text=lines(
             f"# my.cnf; in force after a restart. The server takes pages of the default size alone: {size} here.",
             "# With too few pages it warns (conventional memory) and goes on with base pages: read its error log.",
-            "# Where the log says that shmget was denied: vm.hugetlb_shm_group = the group id of the server.",
+            "# MySQL up to 8.0.26 takes SysV shared memory, for which vm.hugetlb_shm_group must name its group.",
             f"[{section}]",
             "large-pages = ON",
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from advisor.artefacts.model import Artefact, lines, size_label, slug
+from advisor.artefacts.quoting import comment
 
 
 def jvm_flags(name: str, page_bytes: int | None, *, default_page_bytes: int | None) -> Artefact:
@@ -16,7 +17,7 @@ def jvm_flags(name: str, page_bytes: int | None, *, default_page_bytes: int | No
         notes = [
             "Needs transparent_hugepage/enabled=madvise or always; a ZGC heap in a memfd also shmem_enabled=advise."
         ]
-        title = f"Java heap of {name} on THP"
+        title = f"Java heap of {comment(name)} on THP"
     else:
         size = size_label(page_bytes)
         larger = page_bytes != default_page_bytes
@@ -25,7 +26,7 @@ def jvm_flags(name: str, page_bytes: int | None, *, default_page_bytes: int | No
             "The pool must hold the heap, the code cache and the collector's tables: 10 to 20 % more than -Xmx.",
             "With too few pages the JVM warns and starts on base pages. ZGC takes 2M pages only.",
         ]
-        title = f"Java heap of {name} on the pool of {size} pages"
+        title = f"Java heap of {comment(name)} on the pool of {size} pages"
     return Artefact(
         id=f"jvm-{slug(name)}",
         kind="jvm",

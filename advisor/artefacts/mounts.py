@@ -6,9 +6,7 @@ import re
 import shlex
 
 from advisor.artefacts.model import MARK, Artefact, lines, plain_path, size_label
-
-OWNER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}")
-"""Names and numbers of users and groups that need no quoting (useradd(8))."""
+from advisor.artefacts.pools import OWNER
 
 _UNIT_PLAIN = re.compile(r"[A-Za-z0-9:_.]")
 _FSTAB_SPECIAL = {" ": r"\040", "\t": r"\011", "\\": r"\134", "#": r"\043"}
@@ -26,6 +24,8 @@ def mount_unit(path: str, page_bytes: int, *, group: str | None = None) -> Artef
     Raises ValueError for a path that is no plain path, or a group whose name needs quoting.
     """
     unit = f"{escaped_unit_path(plain_path(path))}.mount"
+    if path != path.strip() or path.endswith("\\"):
+        raise ValueError(f"a path that a unit cannot say: {path!r}")
     file = f"/etc/systemd/system/{unit}"
     quoted = shlex.quote(unit)
     return Artefact(

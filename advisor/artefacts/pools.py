@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 
 from msgspec import Struct
@@ -24,6 +25,12 @@ from advisor.procfs.configuration import HostConfiguration
 SYSCTL_PATH = "/etc/sysctl.d/zz-hugepage-advisor-pool.conf"
 """Sorts after the files of packages, some of which set vm.nr_hugepages for their own use, and after 99-sysctl.conf,
 which is /etc/sysctl.conf on Debian (sysctl.d(5): the last one wins)."""
+
+
+SHM_GROUP_PATH = "/etc/sysctl.d/zz-hugepage-advisor-shm-group.conf"
+
+OWNER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}")
+"""Names and numbers of users and groups that need no quoting (useradd(8))."""
 
 
 class PoolChange(Struct, frozen=True):
@@ -61,6 +68,28 @@ def pool_at_boot(change: PoolChange, configuration: HostConfiguration | None = N
     made = _pool_sysctl(change) if is_default else _pool_tmpfiles(change)
     files = {nr_hugepages(change), pool_file(change.page_bytes)}
     return with_warnings(made, conflicts(configuration, made.path or "", files, change.default_page_bytes))
+
+
+def shared_memory_group(user: str) -> Artefact:
+    """Commands that let the group of a user put SysV shared memory into pools (shmget with SHM_HUGETLB, shmget(2)).
+
+    There is one such group for the host. Raises ValueError for a name that needs quoting.
+    """
+    if not OWNER.fullmatch(user):
+        raise ValueError(f"not the name of a user: {user!r}")
+    return Artefact(
+        id="shared-memory-group",
+        kind="shell",
+        title=f"SysV shared memory in pools for the group of {user}",
+        path=None,
+        text=lines(
+            "# One group of the host may do so: what was set for another program stops being in force.",
+            f"group=$(id -g {user})",
+            f'echo "vm.hugetlb_shm_group = $group" > {SHM_GROUP_PATH}',
+            f"sysctl -p {SHM_GROUP_PATH}",
+        ),
+        undo=lines(f"rm {SHM_GROUP_PATH}", "sysctl -w vm.hugetlb_shm_group=0    # or the group that was there"),
+    )
 
 
 def _pool_tmpfiles(change: PoolChange) -> Artefact:

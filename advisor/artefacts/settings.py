@@ -44,7 +44,7 @@ def application_settings(
     return Artefact(
         id=f"settings-{slug(name)}",
         kind="application",
-        title=f"{application} {comment(name)}: {what}",
+        title=comment(f"{application} {name}: {what}"),
         path=None,
         text=lines(*(f"# {comment(note)}" for note in [*notes, *replace_note]), *filled),
         undo=lines("# put back the settings that were there, and restart the program"),

@@ -5,12 +5,16 @@ from __future__ import annotations
 import shlex
 
 from advisor.artefacts.model import Artefact, count, kib, lines, size_label, slug
+from advisor.artefacts.quoting import comment
 
 
-def libvirt_memory(domain: str, page_bytes: int, guest_bytes: int, *, shared: bool) -> Artefact:
+def libvirt_memory(
+    domain: str, page_bytes: int, guest_bytes: int, *, shared: bool, host_node: int | None = None
+) -> Artefact:
     """The <memoryBacking> element that puts a libvirt guest's RAM into the pool of this page size.
 
-    domain: the guest's name; guest_bytes: its RAM; shared: a vhost-user or virtiofs device needs it so.
+    domain: the guest's name; guest_bytes: its RAM; shared: a vhost-user or virtiofs device needs it so; host_node:
+    the one NUMA node of the host whose pages it takes (numatune).
     Raises ValueError where the RAM is no whole number of pages, or the name cannot be shown.
     """
     pages = _whole_pages(guest_bytes, page_bytes)
@@ -34,6 +38,7 @@ def libvirt_memory(domain: str, page_bytes: int, guest_bytes: int, *, shared: bo
             *(["  <access mode='shared'/>"] if shared else []),
             "  <allocation mode='immediate'/>",
             "</memoryBacking>",
+            *_numatune(host_node),
         ),
         undo=lines(f"{edit}    # take the element out again, or put back the one that was there"),
         by_hand=True,
@@ -54,7 +59,7 @@ def qemu_memory(name: str, page_bytes: int, guest_bytes: int, *, host_node: int 
     return Artefact(
         id=f"qemu-{slug(name)}",
         kind="qemu",
-        title=f"RAM of guest {name} on {pages} pages of {size_label(page_bytes)}",
+        title=f"RAM of guest {comment(name)} on {pages} pages of {size_label(page_bytes)}",
         path=None,
         text=lines(f"-m {guest_bytes}b -object {','.join(backend)} -numa node,memdev=mem0"),
         undo=lines(
@@ -62,6 +67,12 @@ def qemu_memory(name: str, page_bytes: int, guest_bytes: int, *, host_node: int 
         ),
         by_hand=True,
     )
+
+
+def _numatune(node: int | None) -> list[str]:
+    if node is None:
+        return []
+    return ["<numatune>", f"  <memory mode='strict' nodeset='{count(node, 'node')}'/>", "</numatune>"]
 
 
 def _whole_pages(guest_bytes: int, page_bytes: int) -> int:

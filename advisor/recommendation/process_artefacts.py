@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from advisor import artefacts as texts
 from advisor.artefacts import Artefact
 from advisor.knowledge.applications import Application, load_applications
+from advisor.procfs.text import node_list
 from advisor.recommendation.model import Recommendation
 from advisor.recommendation.setup import Row, Setup, in_kubernetes, label_of
 from advisor.recommendation.sizing import concerns_shmem
@@ -22,8 +23,8 @@ JVM = "jvm"
 MOUNT_USERS = frozenset({"dpdk", "ovs-dpdk", "spdk", "vpp"})
 """Applications that map files of a hugetlbfs mount."""
 
-LOCKING = frozenset({"oracle", "mysql", "mariadb"})
-"""Applications that lock what they put into a pool, and need the right to."""
+SYSV = frozenset({"oracle", "db2"})
+"""Applications whose memory is SysV shared memory, in a pool for one group of users alone, and which lock it."""
 
 GIB = 1 << 30
 
@@ -104,14 +105,14 @@ def _own_setting(row: Row, page_bytes: int, pages: int | None, setup: Setup) -> 
         return [texts.postgresql_huge_pages(name, page_bytes, default_page_bytes=default)] if _leads(row) else []
     if application in ("mysql", "mariadb") and page_bytes in (default, None):
         section = "mysqld" if application == "mysql" else "mariadbd"
-        return [*_locking(row), texts.mysql_large_pages(name, section, page_bytes)]  # type: ignore[arg-type]
+        return [texts.mysql_large_pages(name, section, page_bytes)]  # type: ignore[arg-type]
     if application == "qemu":
         return _guest(row, page_bytes, setup)
     if application in ("dpdk", "ovs-dpdk"):
         return _dpdk(row, page_bytes, pages, setup)
     known = _application(row)
     if known is not None:
-        return [*_locking(row), *_known(row, known, page_bytes, pages, setup)]
+        return [*_sysv(row), *_known(row, known, page_bytes, pages, setup)]
     return _malloc(row, setup, page_bytes, (pages or 0) * page_bytes)
 
 
@@ -119,9 +120,13 @@ def _leads(row: Row) -> bool:
     return bool(row["sharing_leader"])
 
 
-def _locking(row: Row) -> list[Artefact]:
-    service = service_of(row)
-    return [texts.locked_memory(service)] if service is not None and row["application_id"] in LOCKING else []
+def _sysv(row: Row) -> list[Artefact]:
+    """What SysV shared memory needs to be in a pool, and to be locked there."""
+    if row["application_id"] not in SYSV:
+        return []
+    service, user = service_of(row), row["user"]
+    group = [texts.shared_memory_group(user)] if user and user != "root" else []
+    return [*group, *([texts.locked_memory(service)] if service is not None else [])]
 
 
 def _guest(row: Row, page_bytes: int, setup: Setup) -> list[Artefact]:
@@ -129,20 +134,32 @@ def _guest(row: Row, page_bytes: int, setup: Setup) -> list[Artefact]:
     if not ram:
         return []
     shared = bool(row["shmem_mapped_bytes"] and row["shmem_mapped_bytes"] >= ram)
-    domain = setup.libvirt_guest(row)
+    domain, nodes = setup.libvirt_guest(row), _bound_nodes(row)
+    node = nodes[0] if len(nodes) == 1 else None
     if domain is not None:
-        return [texts.libvirt_memory(domain, page_bytes, ram, shared=shared)]
-    return [texts.qemu_memory(label_of(row), page_bytes, ram, host_node=None, shared=shared)]
+        return [texts.libvirt_memory(domain, page_bytes, ram, shared=shared, host_node=node)]
+    return [texts.qemu_memory(label_of(row), page_bytes, ram, host_node=node, shared=shared)]
+
+
+def _bound_nodes(row: Row) -> list[int]:
+    """NUMA nodes that the process's memory is bound to; none where it may use all."""
+    return node_list(row["numa_nodes"]) if row["numa_nodes"] else []
 
 
 def _dpdk(row: Row, page_bytes: int, pages: int | None, setup: Setup) -> list[Artefact]:
     if not pages:
         return []
     mount, directory = _mount(page_bytes, setup)
-    by_node = [pages * page_bytes]
+    by_node = _by_node(pages * page_bytes, row)
     if row["application_id"] == "ovs-dpdk":
         return [*mount, texts.ovs_memory(page_bytes, by_node, directory=directory)]
     return [*mount, texts.dpdk_memory(label_of(row), page_bytes, by_node, directory=directory)]
+
+
+def _by_node(size_bytes: int, row: Row) -> list[int]:
+    """Bytes for each NUMA node of the host, in even parts over those that the process is bound to, else over all."""
+    nodes = _bound_nodes(row) or list(range(row["host_numa_nodes"] or 1))
+    return [size_bytes // len(nodes) if node in nodes else 0 for node in range(max(nodes) + 1)]
 
 
 def _known(row: Row, known: Application, page_bytes: int, pages: int | None, setup: Setup) -> list[Artefact]:

@@ -103,6 +103,8 @@ CASES: dict[str, Artefact] = {
     "malloc-command": artefacts.malloc_command("4711", ["./solve", "in put.dat"], GIB, "glibc.malloc.arena_max=1"),
     "libvirt": artefacts.libvirt_memory("web 1", GIB, 16 * GIB, shared=False),
     "libvirt-shared": artefacts.libvirt_memory("web1", 2 * MIB, 4 * GIB, shared=True),
+    "libvirt-node": artefacts.libvirt_memory("web1", GIB, 4 * GIB, shared=False, host_node=1),
+    "shared-memory-group": artefacts.shared_memory_group("oracle"),
     "qemu": artefacts.qemu_memory("4711", 2 * MIB, 8 * GIB, host_node=None, shared=False),
     "qemu-node-shared": artefacts.qemu_memory("4711", GIB, 8 * GIB, host_node=1, shared=True),
     "postgresql-default-size": artefacts.postgresql_huge_pages("main", 2 * MIB, default_page_bytes=2 * MIB),

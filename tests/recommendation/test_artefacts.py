@@ -124,6 +124,19 @@ def test_who_maps_files_of_a_pool_gets_a_mount_where_there_is_none() -> None:
     assert kinds_with(HostConfiguration(mounts=[HugetlbfsMount("/mnt/1G", GIB)])) == ["dpdk"]
 
 
+def test_what_is_bound_to_a_node_takes_pages_of_that_node() -> None:
+    bound = {"numa_nodes": "1", "host_numa_nodes": 2}
+    assert "--socket-mem 0,1024" in texts(POOL_2M, application_id="dpdk", **bound)[-1].text
+    guest = texts(POOL_2M, application_id="qemu", guest_ram_bytes=GIB, **bound)
+    assert "host-nodes=1,policy=bind" in guest[0].text
+    assert "--socket-mem 512,512" in texts(POOL_2M, application_id="dpdk", host_numa_nodes=2)[-1].text
+
+
+def test_sysv_shared_memory_in_a_pool_needs_its_group_and_the_right_to_lock() -> None:
+    made = texts(POOL_2M, application_id="oracle", user="oracle", cgroup="/system.slice/oracle.service")
+    assert [artefact.id for artefact in made][:2] == ["shared-memory-group", "memlock-oracle.service"]
+
+
 def test_memcached_gets_thp_by_its_own_option() -> None:
     assert texts(advice("thp", 2 * MIB), application_id="memcached")[0].text.endswith("-L\n")
 
