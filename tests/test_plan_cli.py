@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from msgspec.structs import replace
 
 from advisor.advise import advise
 from advisor.cli.errors import CommandError, ExitCode
 from advisor.cli.main import cli
 from advisor.cli.plan_folder import write_folder
-from advisor.profile.codec import load_profile
+from advisor.procfs.configuration import ConfiguredValue, HostConfiguration, HugetlbfsMount
+from advisor.profile.codec import ProfileWriter, load_profile
 from advisor.render.plan_files import plan_files
 from advisor.render.plan_text import render_plan
 from advisor.report.document import Report
@@ -145,3 +147,24 @@ def test_a_profile_that_is_none_is_unusable(tmp_path: Path) -> None:
     broken.write_text("no profile")
     result = CliRunner().invoke(cli, ["plan", str(broken)], standalone_mode=False)
     assert isinstance(result.exception, CommandError) and result.exception.code == ExitCode.UNUSABLE
+
+
+def test_a_saved_profile_gives_the_texts_that_the_live_host_gave(tmp_path: Path) -> None:
+    profile = load_profile(Path(POSTGRES))
+    configuration = HostConfiguration(
+        boot_parameters=["transparent_hugepage=madvise"],
+        values=[ConfiguredValue("sysctl", "/etc/sysctl.conf", 3, "vm.nr_hugepages", "8")],
+        mounts=[HugetlbfsMount("/dev/hugepages", 2 << 20)],
+        boot_tools=["grubby"],
+    )
+    facts = replace(profile.header.host, configuration=configuration)
+    observed = replace(profile, header=replace(profile.header, host=facts))
+    with ProfileWriter(tmp_path / "p.jsonl") as writer:
+        writer.write_header(observed.header)
+        for sample in observed.samples:
+            writer.write_sample(sample, redact=True)
+    saved = load_profile(tmp_path / "p.jsonl")
+    assert saved.header.host.configuration == configuration
+    texts = [artefact.text for artefact in advise(observed).plan.artefacts]
+    assert [artefact.text for artefact in advise(saved).plan.artefacts] == texts
+    assert any("/etc/sysctl.conf line 3" in text for text in texts)

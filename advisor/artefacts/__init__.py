@@ -34,7 +34,7 @@ from advisor.artefacts.environment import (
     environment_command,
     environment_drop_in,
 )
-from advisor.artefacts.jvm import jvm_flags
+from advisor.artefacts.jvm import jvm_flags, openj9_options
 from advisor.artefacts.kubernetes import pod_resources
 from advisor.artefacts.model import Artefact, KernelValue
 from advisor.artefacts.mounts import mount_in_fstab, mount_unit, usual_mount_point
@@ -80,6 +80,7 @@ __all__ = [
     "mount_unit",
     "mysql_large_pages",
     "numbers_for",
+    "openj9_options",
     "ovs_memory",
     "pod_resources",
     "pool_at_boot",

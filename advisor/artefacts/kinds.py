@@ -195,16 +195,17 @@ KINDS = {
     ),
     "jvm": Kind(
         "Flags of the JVM",
-        "HotSpot",
+        "HotSpot, OpenJ9",
         "the java command line, JAVA_TOOL_OPTIONS or a file of options, by hand",
         "at the next start",
         "the flags are taken out",
         (
             "A pool of 1G pages is not used without -XX:LargePageSizeInBytes=1g.",
             "The pool must hold code cache and the collector's tables, too: more than -Xmx.",
+            "OpenJ9 takes pages of any pool that it finds, by default: -Xlp:objectheap:pagesize=4K keeps it off.",
             "A ZGC heap in a memfd gets THP by shmem_enabled, not by enabled.",
         ),
-        ("java(1)", "OpenJDK src/hotspot/os/linux/os_linux.cpp"),
+        ("java(1)", "OpenJDK src/hotspot/os/linux/os_linux.cpp", "eclipse.dev/openj9/docs/xlpobjectheap"),
     ),
     "kubernetes": Kind(
         "Resources of a pod",

@@ -8,8 +8,12 @@ from collections.abc import Mapping, Sequence
 from advisor.artefacts.model import Artefact, lines, slug
 from advisor.artefacts.quoting import comment, printable
 
-PLACEHOLDER = re.compile(r"\b(?:SIZE|MB|PAGES|N|GID|NODE|CMD|PATH|NAME)\b")
-"""Words in the table that stand for a number or name: SIZE bytes, MB MiB, PAGES or N pages of the pool."""
+PLACEHOLDER = re.compile(r"\b(?:SIZE|0xBYTES|MB|PAGES|N|GID|NODE|COMMAND|PATH|NAME)\b|(?<=/node)X\b")
+"""Words in the table that stand for a number or name: SIZE bytes, 0xBYTES the same in hexadecimal, MB MiB, PAGES or N
+pages of the pool; the others only a person knows."""
+
+
+MIB = 1 << 20
 
 
 def fill(setting: str, numbers: Mapping[str, str]) -> str:
@@ -21,7 +25,7 @@ def numbers_for(size_bytes: int | None, page_bytes: int | None) -> dict[str, str
     """What placeholders stand for; unknown ones are left out."""
     if size_bytes is None:
         return {}
-    known = {"SIZE": str(size_bytes), "MB": str(-(-size_bytes >> 20))}
+    known = {"SIZE": str(size_bytes), "0xBYTES": f"{size_bytes:#x}", "MB": str(-(-size_bytes // MIB))}
     if page_bytes:
         pages = str(-(-size_bytes // page_bytes))
         known |= {"PAGES": pages, "N": pages}

@@ -20,6 +20,9 @@ GLIBC = "glibc"
 JVM = "jvm"
 """The runtime whose page size its own flags set."""
 
+OPENJ9 = "openj9"
+"""The Java virtual machine that does not take HotSpot's flags."""
+
 MOUNT_USERS = frozenset({"dpdk", "ovs-dpdk", "spdk", "vpp"})
 """Applications that map files of a hugetlbfs mount."""
 
@@ -75,6 +78,8 @@ def _thp_off(row: Row, means: str | None, setup: Setup) -> Artefact:
 def _thp(row: Row, setup: Setup) -> list[Artefact]:
     if row["advised_bytes"]:
         return []
+    if row["application_id"] == OPENJ9:
+        return [texts.openj9_options(label_of(row), None)]
     if row["runtime"] == JVM:
         return [texts.jvm_flags(label_of(row), None, default_page_bytes=None)]
     if row["application_id"] == "memcached":
@@ -99,6 +104,8 @@ def _own_setting(row: Row, page_bytes: int, pages: int | None, setup: Setup) -> 
     """The application's option; the main process of an instance speaks for those that share its memory."""
     name, application = label_of(row), row["application_id"]
     default = setup.default_page_bytes
+    if application == OPENJ9:
+        return [texts.openj9_options(name, page_bytes)]
     if row["runtime"] == JVM:
         return [texts.jvm_flags(name, page_bytes, default_page_bytes=default)]
     if application == "postgresql":

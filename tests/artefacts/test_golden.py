@@ -113,6 +113,8 @@ CASES: dict[str, Artefact] = {
     ),
     "jvm-thp": artefacts.jvm_flags("4711", None, default_page_bytes=2 * MIB),
     "jvm-default-size": artefacts.jvm_flags("4711", 2 * MIB, default_page_bytes=2 * MIB),
+    "openj9": artefacts.openj9_options("4711", 2 * MIB),
+    "openj9-thp": artefacts.openj9_options("4711", None),
     "jvm-1G": artefacts.jvm_flags("4711", GIB, default_page_bytes=2 * MIB),
 }
 
