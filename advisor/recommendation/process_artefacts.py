@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from advisor import artefacts as texts
 from advisor.artefacts import Artefact
 from advisor.knowledge.applications import Application, load_applications
+from advisor.knowledge.versions import fits, parse_version
 from advisor.procfs.text import node_list
 from advisor.recommendation.model import Recommendation
 from advisor.recommendation.setup import Row, Setup, in_kubernetes, label_of
@@ -22,6 +23,13 @@ JVM = "jvm"
 
 OPENJ9 = "openj9"
 """The Java virtual machine that does not take HotSpot's flags."""
+
+OWN_SWITCH = {"redis": ">=6.2", "valkey": ""}
+"""Servers that switch THP off for themselves, by disable-thp, and the versions that know it: an older one does not
+start with an option that it does not know."""
+
+GPERFTOOLS = "tcmalloc-gperftools"
+"""The tcmalloc that takes memory from a hugetlbfs mount; Google's own does not."""
 
 MOUNT_USERS = frozenset({"dpdk", "ovs-dpdk", "spdk", "vpp"})
 """Applications that map files of a hugetlbfs mount."""
@@ -62,7 +70,7 @@ def _application(row: Row) -> Application | None:
 def _thp_off(row: Row, means: str | None, setup: Setup) -> Artefact:
     """The program's own switch where it has one, else its service's, else a wrapper around its start."""
     application, service = row["application_id"], service_of(row)
-    if application in ("redis", "valkey"):
+    if application in OWN_SWITCH and _has_own_switch(row):
         return texts.redis_without_thp(label_of(row), application)
     if service is not None and means == Means.MEMORY_THP:
         return texts.memory_thp(service, "disable")
@@ -73,6 +81,12 @@ def _thp_off(row: Row, means: str | None, setup: Setup) -> Artefact:
     if service is not None and command[0].startswith("/"):
         return texts.thp_off_start(service, command)
     return texts.thp_off_command(label_of(row), command)
+
+
+def _has_own_switch(row: Row) -> bool:
+    version = row["application_version"]
+    known = parse_version(version) if version else None
+    return fits(OWN_SWITCH[row["application_id"]], known) is not False
 
 
 def _thp(row: Row, setup: Setup) -> list[Artefact]:
@@ -201,6 +215,8 @@ def _malloc(row: Row, setup: Setup, page_bytes: int | None, heap_bytes: int | No
         if service is not None:
             return [texts.malloc_drop_in(service, page_bytes)]
         return [texts.malloc_command(label_of(row), setup.command(row), page_bytes)]
+    if allocator == "tcmalloc" and GPERFTOOLS not in (row["components"] or ""):
+        return []
     variables = texts.allocator_settings(allocator or "", page_bytes, heap_bytes)
     if not variables:
         return []

@@ -112,6 +112,9 @@ def test_allocators_other_than_glibc_have_settings_of_their_own() -> None:
     thp = texts(advice("thp", 2 * MIB), allocator="jemalloc", cgroup=SERVICE)
     assert 'Environment="MALLOC_CONF=thp:always,metadata_thp:auto"' in thp[0].text
     assert texts(POOL_2M, allocator="jemalloc", application_id=None) == []
+    assert texts(POOL_2M, allocator="tcmalloc", components="tcmalloc-google") == []
+    gperftools = texts(POOL_2M, allocator="tcmalloc", components="tcmalloc-gperftools 2.9")
+    assert kinds(gperftools) == ["systemd", "environment"]
     assert "MIMALLOC_RESERVE_HUGE_OS_PAGES=4" in texts(POOL_1G, allocator="mimalloc", application_id=None)[0].text
 
 
@@ -148,6 +151,7 @@ def off(means: Means, **row: object) -> Artefact:
 
 def test_thp_is_switched_off_by_what_the_program_and_the_host_know() -> None:
     assert off(Means.PRCTL, application_id="redis", cgroup=SERVICE).text.endswith("disable-thp yes\n")
+    assert "disable-thp" not in off(Means.PRCTL, application_id="redis", application_version="6.0.16").text
     assert "MemoryTHP=disable" in off(Means.MEMORY_THP, cgroup=SERVICE).text
     wrapped = off(Means.PRCTL, cgroup=SERVICE)
     assert wrapped.by_hand and '"/usr/bin/app" "--serve"' in wrapped.text
