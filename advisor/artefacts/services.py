@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from advisor.artefacts.drop_ins import drop_in, wrapped_start
 from advisor.artefacts.environment import environment_command, environment_drop_in, shown_command
 from advisor.artefacts.model import Artefact, count, lines, size_label, slug
+from advisor.artefacts.quoting import comment
 
 GLIBC_TUNABLES = "GLIBC_TUNABLES"
 """The environment variable that glibc reads (tunables.texi)."""
@@ -82,7 +83,7 @@ def thp_off_command(name: str, command: Sequence[str]) -> Artefact:
     return Artefact(
         id=f"thp-off-command-{slug(name)}",
         kind="shell",
-        title=f"{program[0]} with THP off",
+        title=comment(f"{name} with THP off"),
         path=None,
         text=lines(shlex.join(["python3", "-c", THP_OFF_PROGRAM, *program])),
         undo=lines(shlex.join(program)),
@@ -126,7 +127,7 @@ def malloc_command(
     name: str, command: Sequence[str], page_bytes: int | None, existing: str | None = None
 ) -> Artefact:
     """The same for a command that is no service. name: what tells it from others, such as its pid."""
-    title = f"malloc of {shown_command(command)[0]} on {_what(page_bytes)}"
+    title = comment(f"malloc of {name} on {_what(page_bytes)}")
     variables = {GLIBC_TUNABLES: malloc_setting(page_bytes, existing)}
     made = environment_command(name, "malloc", title, command, variables, _malloc_notes(page_bytes))
     if not existing:
