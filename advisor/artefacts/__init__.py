@@ -27,7 +27,7 @@ from advisor.artefacts.databases import (
     redis_without_thp,
 )
 from advisor.artefacts.dpdk import dpdk_memory, ovs_memory
-from advisor.artefacts.drop_ins import locked_memory
+from advisor.artefacts.drop_ins import locked_memory, memory_limit
 from advisor.artefacts.environment import (
     allocator_off,
     allocator_settings,
@@ -75,6 +75,7 @@ __all__ = [
     "malloc_drop_in",
     "malloc_setting",
     "memcached_large_pages",
+    "memory_limit",
     "memory_thp",
     "mount_in_fstab",
     "mount_unit",

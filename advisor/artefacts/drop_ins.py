@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from advisor.artefacts.model import MARK, Artefact, lines, unit_name
+from advisor.artefacts.model import MARK, Artefact, count, lines, unit_name
 from advisor.artefacts.quoting import comment, systemd_word
 
 
@@ -44,6 +44,17 @@ def locked_memory(unit: str) -> Artefact:
         f"{unit} may lock memory",
         ["LimitMEMLOCK=infinity"],
         ["For memory that the service locks itself, as Oracle does with LOCK_SGA."],
+    )
+
+
+def memory_limit(unit: str, limit_bytes: int) -> Artefact:
+    """A drop-in with the memory limit of a service where the host charges pool pages to it."""
+    return drop_in(
+        unit,
+        "memory",
+        f"Memory limit of {unit}, with its pages of the pool",
+        [f"MemoryMax={count(limit_bytes, 'limit')}"],
+        ["This host counts pool pages in memory limits (mount option memory_hugetlb_accounting of cgroup2)."],
     )
 
 

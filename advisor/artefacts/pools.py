@@ -17,6 +17,7 @@ from advisor.artefacts.model import (
     lines,
     plain_path,
     size_label,
+    slug,
     with_warnings,
 )
 from advisor.artefacts.writes import KernelWrite, write_at_boot, write_now
@@ -136,9 +137,9 @@ def cgroup_limit(cgroup: str, page_bytes: int, limit_bytes: int, previous_bytes:
     before = "max" if previous_bytes is None else str(count(previous_bytes, "limit"))
     files = [f"{folder}/hugetlb.{label}.rsvd.max", f"{folder}/hugetlb.{label}.max"]
     return Artefact(
-        id=f"cgroup-limit-{kib(page_bytes)}kB",
+        id=f"cgroup-limit-{kib(page_bytes)}kB-{slug(cgroup)}",
         kind="shell",
-        title=f"Limit of {label} pages for cgroup {cgroup}",
+        title=f"Limit of {size_label(page_bytes)} pages for cgroup {cgroup}, as long as it is there",
         path=None,
         text=lines(
             "# Over rsvd.max a mapping fails cleanly; over max alone the process is killed by SIGBUS.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -10,7 +11,8 @@ from msgspec.structs import replace
 from advisor import artefacts as texts
 from advisor.artefacts import Artefact, PoolChange, ThpChange
 from advisor.procfs.configuration import HostConfiguration
-from advisor.recommendation.model import Plan, PoolPlan, ProcessAdvice, ThpPlan
+from advisor.recommendation.cgroup_plan import POD
+from advisor.recommendation.model import CgroupPlan, Plan, PoolPlan, ProcessAdvice, ThpPlan
 from advisor.recommendation.process_artefacts import with_huge_pages, without_thp
 from advisor.recommendation.setup import Row, Setup
 from advisor.recommendation.tenants import SWITCHED_OFF_BY
@@ -47,6 +49,7 @@ def make_artefacts(
     made = Artefacts()
     kept_off = {pid: one.gets_by for one in plan.tenants if one.gets_by in SWITCHED_OFF_BY for pid in one.pids}
     _add_pools(made, plan.pools, advice, setup)
+    _add_limits(made, plan.cgroups)
     for row in rows:
         if row["pid"] in kept_off:
             made.add_all(without_thp(row, kept_off[row["pid"]], setup), row["pid"])
@@ -70,6 +73,22 @@ def _add_pools(made: Artefacts, pools: Sequence[PoolPlan], advice: Sequence[Proc
         pids = sorted({pid for pool in at_boot for pid in pool.for_pids if pid in wanting})
         for artefact in _reserved_at_boot([_change(pool, setup) for pool in at_boot], setup.configuration):
             made.add(artefact, pids)
+
+
+def _add_limits(made: Artefacts, limits: Sequence[CgroupPlan]) -> None:
+    """Limits without which a pool is of no use. Those of pods are the kubelet's, by the pod's own resources."""
+    for limit in limits:
+        if not limit.required or POD in limit.path:
+            continue
+        # A cgroup's name that cannot be shown safely gets no text: the plan's risks name it.
+        with suppress(ValueError):
+            made.add(_limit(limit), limit.for_pids)
+
+
+def _limit(limit: CgroupPlan) -> Artefact:
+    if limit.controller == "hugetlb" and limit.page_bytes is not None:
+        return texts.cgroup_limit(limit.path, limit.page_bytes, limit.needed_bytes, limit.limit_bytes)
+    return texts.memory_limit(limit.path.rpartition("/")[2], limit.needed_bytes)
 
 
 def _change(pool: PoolPlan, setup: Setup) -> PoolChange:

@@ -9,12 +9,10 @@ from typing import Any
 from msgspec import Struct, field
 
 from advisor.procfs.configuration import HostConfiguration
+from advisor.recommendation.cgroup_plan import POD
 
 Row = Mapping[str, Any]
 """One row of the feature frame, by column name."""
-
-KUBERNETES_CGROUP = "kubepods"
-"""Every pod's cgroup is below one whose name holds this: kubepods, kubepods.slice, kubelet-kubepods.slice."""
 
 MACHINE_SLICE = "/machine.slice/"
 LIBVIRT_FOLDER = "/var/lib/libvirt/"
@@ -85,7 +83,7 @@ def _guest_of(value: str) -> str | None:
 
 def in_kubernetes(row: Row) -> bool:
     """It runs in a pod."""
-    return KUBERNETES_CGROUP in (row["cgroup"] or "")
+    return POD in (row["cgroup"] or "")
 
 
 def label_of(row: Row) -> str:

@@ -20,6 +20,7 @@ def plan_page(report: Report, steps: Sequence[NamedStep]) -> str:
     scripted = [step for step in steps if not step[2].by_hand]
     blocks = [
         *_head(report, scripted, by_hand),
+        *_risks(report),
         *_order(steps),
         *_arithmetic(report),
         *_conflicts(steps),
@@ -46,6 +47,14 @@ def _head(report: Report, scripted: Sequence[NamedStep], by_hand: Sequence[Named
     if by_hand:
         lines.append(f"{len(lines) + 1}. Do {plural(len(by_hand), 'step')} by hand, see below.")
     yield "\n".join(lines)
+
+
+def _risks(report: Report) -> Iterator[str]:
+    if report.plan.risks:
+        yield "## Before you apply it"
+        yield "\n".join(
+            f"- **{risk.severity}**: {markdown(risk.message)} {markdown(risk.remedy)}" for risk in report.plan.risks
+        )
 
 
 def _order(steps: Sequence[NamedStep]) -> Iterator[str]:

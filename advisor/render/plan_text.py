@@ -15,6 +15,7 @@ def render_plan(report: Report) -> str:
     """Plain lines, ending in one newline. Texts are never wrapped, so that they can be pasted."""
     plan = report.plan
     lines = [visible(plan.summary), "", *(f"- {visible(line)}" for line in plan.arithmetic)]
+    lines += [f"! {visible(risk.message)} {visible(risk.remedy)}" for risk in plan.risks]
     if not plan.artefacts:
         lines += ["", "There is nothing to apply."]
     for number, artefact in enumerate(plan.artefacts, 1):

@@ -67,6 +67,7 @@ CASES: dict[str, Artefact] = {
     "mount": artefacts.mount_unit("/dev/hugepages1G", GIB),
     "mount-group": artefacts.mount_unit("/mnt/huge pages", 2 * MIB, group="dpdk"),
     "mount-fstab": artefacts.mount_in_fstab("/mnt/huge pages", 2 * MIB, group="990"),
+    "memory-limit": artefacts.memory_limit("db.service", 9 * GIB),
     "memlock": artefacts.locked_memory("oracle.service"),
     "thp-off-start": artefacts.thp_off_start("redis.service", ["/usr/bin/redis-server", "*:6379", "100%", "$HOME"]),
     "environment-drop-in": artefacts.environment_drop_in(

@@ -12,7 +12,7 @@ from advisor.features import FEATURES
 from advisor.procfs.configuration import ConfiguredValue, HostConfiguration, HugetlbfsMount
 from advisor.recommendation import PoolPlan, Setup, StartedAs, ThpPlan
 from advisor.recommendation.artefacts import Artefacts, make_artefacts
-from advisor.recommendation.model import Plan, ProcessAdvice, Reason, Recommendation
+from advisor.recommendation.model import CgroupPlan, Plan, ProcessAdvice, Reason, Recommendation
 from advisor.recommendation.plan import EMPTY_PLAN
 from advisor.recommendation.process_artefacts import with_huge_pages, without_thp
 from advisor.recommendation.setup import in_kubernetes
@@ -224,3 +224,19 @@ def test_a_file_that_wins_over_the_plan_s_is_named_with_its_line() -> None:
     plan = plan_of([PoolPlan(2 * MIB, None, 64, 8, "runtime", [])])
     made = host_texts(plan, HostConfiguration(values=[other]))
     assert ["/etc/sysctl.conf line 9" in warning for warning in made.by_id["pool-boot-2048kB"].warnings] == [True]
+
+
+def limit(path: str, controller: str, *, required: bool = True) -> CgroupPlan:
+    page_bytes = 2 * MIB if controller == "hugetlb" else None
+    return CgroupPlan(path, controller, page_bytes, GIB, 2 * GIB, required, [7], "x")
+
+
+def test_limits_that_stand_in_the_way_of_a_pool_are_raised() -> None:
+    def made(one: CgroupPlan) -> list[Artefact]:
+        return list(host_texts(replace(plan_of([]), cgroups=[one]), None).by_id.values())
+
+    assert "hugetlb.2MB.max" in made(limit("/system.slice/app.service", "hugetlb"))[0].text
+    assert "MemoryMax=2147483648" in made(limit("/system.slice/app.service", "memory"))[0].text
+    assert made(limit(POD, "hugetlb")) == []
+    assert made(limit("/system.slice/app.service", "memory", required=False)) == []
+    assert made(limit("/x/a\nb", "hugetlb")) == []
