@@ -45,6 +45,9 @@ TOOL_FOLDERS = ("usr/sbin", "usr/bin", "sbin", "bin")
 BOOT_TOOLS = ("grubby", "update-grub", "grub2-mkconfig", "grub-mkconfig", "kernel-install", "systemctl")
 """Programs that change boot entries or start units, and where they are."""
 
+TELLING = (b"huge", b"thp_")
+"""What every setting of huge pages has in its name."""
+
 BOOT_FILES = ("etc/default/grub", "etc/default/grub.d", "etc/kernel/cmdline", "boot/loader/entries")
 """Files that say how this host boots."""
 
@@ -151,7 +154,9 @@ def _library_names(fs: KernelFs) -> Iterator[str]:
 
 
 def _of_file(fs: KernelFs, name: str, parser: Parser) -> list[ConfiguredValue]:
-    return _attempt(lambda: parser(fs.read_config(name), f"/{name}")) or []
+    data = _attempt(lambda: fs.read_config(name)) or b""
+    # Nearly all of a few hundred files say nothing on huge pages: they are not cut into lines.
+    return parser(data, f"/{name}") if any(word in data for word in TELLING) else []
 
 
 def _attempt(read: Callable[[], T]) -> T | None:
