@@ -113,6 +113,7 @@ def report(
     metavar="DIR",
     help="Write the files there, with apply.sh and undo.sh; made if it is not there.",
 )
+@PIDS
 @DURATION
 @INTERVAL
 @WANT
@@ -121,6 +122,7 @@ def plan(
     roots: tuple[str, str],
     profile: Path | None,
     folder: Path | None,
+    pids: tuple[int, ...],
     duration: float,
     interval: float | None,
     wanted: tuple[tuple[int, str, int | None], ...],
@@ -132,7 +134,7 @@ def plan(
     """
     from advisor.cli import plan as command
 
-    command.run(roots, profile, folder, duration, interval, wanted)
+    command.run(command.Request(roots, pids, duration, interval, "text", True, wanted=wanted), profile, folder)
 
 
 @cli.command()

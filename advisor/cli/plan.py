@@ -7,22 +7,16 @@ from pathlib import Path
 import click
 
 from advisor.cli.plan_folder import write_folder
-from advisor.cli.report import Request, make
+from advisor.cli.report import Request as Request
+from advisor.cli.report import make
 from advisor.render.plan_files import plan_files
 from advisor.render.plan_text import render_plan
 from advisor.report.plan import Artefact
 
 
-def run(
-    roots: tuple[str, str],
-    profile_path: Path | None,
-    folder: Path | None,
-    duration_s: float,
-    interval_s: float | None,
-    wanted: tuple[tuple[int, str, int | None], ...] = (),
-) -> None:
+def run(request: Request, profile_path: Path | None, folder: Path | None) -> None:
     """Print the plan, or write its folder. Raises CommandError with a documented exit code."""
-    report = make(Request(roots, (), duration_s, interval_s, "text", True, wanted=wanted), profile_path)
+    report = make(request, profile_path)
     if folder is None:
         click.echo(render_plan(report), nl=False)
         return

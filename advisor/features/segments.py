@@ -28,6 +28,15 @@ STACK_BYTES = 8 << 20
 """Bytes. Source: setrlimit(2), the usual RLIMIT_STACK, which pthread_create takes for stacks. Reason: a mapping of
 just this size is a thread's stack; a block of malloc has a header and is one base page longer."""
 
+POOL_HEAP_PAGES = 4
+"""Pages. Source: glibc malloc/arena.c, heap_max_size: with glibc.malloc.hugetlb a heap of an arena has four pages,
+which are reserved when it is made, touched or not."""
+
+SIDE_BY_SIDE_PAGES = 100
+"""Pages. Source: own choice. Reason: blocks that malloc maps one by one lie side by side and show as one mapping, but
+each is rounded up alone, and one that is not granted falls back whole. One page more for a hundred covers blocks of
+200 MiB and more, at a waste of 1 %; that many smaller ones are there cannot be seen."""
+
 CODE_CACHE_BYTES = 240 << 20
 """Bytes. Source: HotSpot, ReservedCodeCacheSize with tiered compilation, the default since JDK 8."""
 
@@ -48,11 +57,14 @@ FEATURES = (
     count(
         "malloc_pmd_pages",
         "Pool pages of PMD size that this would take: heap, arenas of threads and large blocks rounded up each. "
-        "Blocks that lie side by side show as one.",
+        "Blocks that lie side by side show as one, for which 1 % is added.",
         MAPPED,
         f"{NO_MAPS}, or the PMD page size is unknown",
     ),
     count("malloc_gigantic_pages", "The same in gigantic pages.", MAPPED, f"{NO_MAPS}, or the host has none"),
+    count(
+        "malloc_arenas", "Arenas that malloc made for threads.", "smaps: what glibc keeps free behind each", NO_MAPS
+    ),
     byte_count(
         "jvm_heap_bytes",
         "Java heap at its largest.",
@@ -87,19 +99,25 @@ def measures(host: HostValues) -> dict[str, pl.Expr]:
     start, size = pl.col("start"), pl.col("size")
     stack = (pl.col("advice") == "nh").fill_null(False) | (size == STACK_BYTES)
     ours = IS_PRIVATE & pl.col("writable") & start.is_not_null() & ~stack
-    used = start % ARENA_BYTES
+    used = (start % ARENA_BYTES).cast(pl.Int64)
+    # The used part of an arena may be too small to be recorded alone; the rest behind it shows how long it is.
     rest = IS_PRIVATE & ~pl.col("writable") & (used > 0) & ((start + size) % ARENA_BYTES == 0) & (size < ARENA_BYTES)
-    found = {"malloc_mapped_bytes": pl.when(ours).then(size).otherwise(0)}
-    pages = {"malloc_pmd_pages": host["host_pmd_bytes"], "malloc_gigantic_pages": _gigantic(host)}
+    rest = rest.fill_null(False)
+    found = {"malloc_mapped_bytes": pl.when(ours).then(size).otherwise(0), "malloc_arenas": rest.cast(pl.Int64)}
+    pages = {"malloc_pmd_pages": _number(host["host_pmd_bytes"]), "malloc_gigantic_pages": _gigantic(host)}
     for name, page in pages.items():
         if page is None:
             found[name] = pl.lit(None, dtype=pl.Int64)
             continue
-        smallest = host["host_pmd_bytes"] or page
-        # The used part of an arena that is too small to be recorded alone shows by the rest behind it.
-        small_arena = (rest & (used < smallest)).fill_null(False).cast(pl.Int64)
-        found[name] = pl.when(ours).then(-(-size // page)).otherwise(0) + small_arena
+        whole = _pages_of(used, page * POOL_HEAP_PAGES) * POOL_HEAP_PAGES
+        counted = pl.when(used >= (_number(host["host_pmd_bytes"]) or page)).then(_pages_of(used, page)).otherwise(0)
+        beside = pl.when(pl.col("kind") == "anon").then(size // (page * SIDE_BY_SIDE_PAGES)).otherwise(0)
+        found[name] = pl.when(ours).then(_pages_of(size, page) + beside).when(rest).then(whole - counted).otherwise(0)
     return found
+
+
+def _pages_of(size: pl.Expr, page: int) -> pl.Expr:
+    return -(-size // page)
 
 
 def rows(processes: Sequence[ProcessState], host: HostValues) -> pl.DataFrame:

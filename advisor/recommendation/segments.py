@@ -19,6 +19,9 @@ BITMAP_HEAP_BYTES = 64
 CARD_BYTES = 512
 """Bytes of Java heap for one byte of a card table (HotSpot, GCCardSizeInBytes)."""
 
+POOL_HEAP_PAGES = 4
+"""Pages of a heap of a thread's arena with glibc.malloc.hugetlb (glibc malloc/arena.c, heap_max_size)."""
+
 DEFAULT_COLLECTOR = "G1"
 """HotSpot since JDK 9 on machines of two CPUs and 2 GiB or more (JEP 248)."""
 
@@ -82,8 +85,14 @@ def _guest(row: Row, page: int) -> list[Piece]:
 
 
 def _malloc(row: Row, page: int) -> list[Piece]:
+    """With one more heap where threads have arenas: to align a new heap malloc maps twice its size, for a moment."""
     pages = _of_page(row, page, "malloc")
-    return [Piece("memory of malloc today, an estimate", row["malloc_mapped_bytes"], pages)] if pages else []
+    if not pages:
+        return []
+    found = [Piece("memory of malloc today, an estimate", row["malloc_mapped_bytes"], pages)]
+    if row["malloc_arenas"]:
+        found.append(_piece("room to align an arena", POOL_HEAP_PAGES * page, page))
+    return found
 
 
 def _java(row: Row, page: int) -> list[Piece]:
@@ -93,7 +102,7 @@ def _java(row: Row, page: int) -> list[Piece]:
     least eight pages must fit (CodeCache::page_size), likewise.
     """
     heap, code = row["jvm_heap_bytes"], row["jvm_code_cache_bytes"] or 0
-    tables = [table for table in _tables(row["jvm_collector"] or DEFAULT_COLLECTOR, heap, _jdk(row)) if table >= page]
+    tables = _tables(row["jvm_collector"] or DEFAULT_COLLECTOR, heap, page, _jdk(row))
     found = [_piece("Java heap", heap, page)]
     if tables:
         found.append(Piece("the collector's tables", sum(tables), sum(-(-table // page) for table in tables)))
@@ -102,19 +111,20 @@ def _java(row: Row, page: int) -> list[Piece]:
     return found
 
 
-def _tables(collector: str, heap: int, jdk: int | None) -> list[int]:
-    """Bytes of each table beside the heap that may be on large pages."""
+def _tables(collector: str, heap: int, page: int, jdk: int | None) -> list[int]:
+    """Bytes of each table beside the heap that is on large pages."""
     bitmap, cards = heap // BITMAP_HEAP_BYTES, heap // CARD_BYTES
+    tables: list[int] = []
     if collector == "G1":
         # Mark bitmaps; block offsets, cards and card counts.
-        return [bitmap] * (1 if jdk is not None and jdk >= ONE_BITMAP_JDK else 2) + [cards] * 3
-    if collector in ("Parallel", "ParallelOld"):
-        # Begin and end bits in one bitmap.
-        return [2 * bitmap]
-    if collector == "Shenandoah":
+        tables = [bitmap] * (1 if jdk is not None and jdk >= ONE_BITMAP_JDK else 2) + [cards] * 3
+    elif collector in ("Parallel", "ParallelOld") and 2 * bitmap % page == 0:
+        # Begin and end bits in one bitmap, which is not rounded up but stays on base pages.
+        tables = [2 * bitmap]
+    elif collector == "Shenandoah":
         # Two bits a heap word, in the bitmap and in its twin for verification.
-        return [2 * bitmap, 2 * bitmap]
-    return []
+        tables = [2 * bitmap, 2 * bitmap]
+    return [table for table in tables if table >= page]
 
 
 def _jdk(row: Row) -> int | None:

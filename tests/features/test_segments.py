@@ -34,15 +34,29 @@ def test_each_piece_of_malloc_is_rounded_up_alone() -> None:
     assert row([heap, large])["malloc_mapped_bytes"] == 61 * MIB + 224 * KIB
 
 
+def test_blocks_side_by_side_are_expected_in_a_large_mapping() -> None:
+    two = mapping("anon", 300 * MIB + 8 * KIB, start=0x7F00706FE000)
+    heap = mapping("heap", 300 * MIB, start=0x5590CD800000)
+    assert (pages(two)[0], pages(heap)[0]) == (151 + 1, 150)
+
+
 def test_an_arena_counts_by_its_used_part() -> None:
     used = 22944 * KIB
     parts = mapping("anon", used, start=ARENA), mapping("anon", 64 * MIB - used, start=ARENA + used, writable=False)
-    assert pages(*parts) == (12, 1)
+    assert pages(*parts) == (12, 4)
 
 
-def test_an_arena_with_a_small_used_part_takes_a_page() -> None:
+def test_each_arena_is_made_of_heaps_of_four_pages() -> None:
+    """128 MiB and 1896 KiB in heaps of 64 MiB, as on base pages: 16 heaps of 8 MiB, and one begun."""
+    full = mapping("anon", 128 * MIB, start=ARENA)
+    rest = mapping("anon", 63640 * KIB, start=ARENA + 128 * MIB + 1896 * KIB, writable=False)
+    assert pages(full, rest) == (64 + 4, 1 + 4)
+    assert row([full, rest])["malloc_arenas"] == 1
+
+
+def test_an_arena_with_a_small_used_part_takes_a_heap() -> None:
     """The used part is folded away; the rest without access shows that it is there."""
-    assert pages(mapping("anon", 65404 * KIB, start=ARENA + 132 * KIB, writable=False)) == (1, 1)
+    assert pages(mapping("anon", 65404 * KIB, start=ARENA + 132 * KIB, writable=False)) == (4, 4)
 
 
 def test_stacks_are_no_memory_of_malloc() -> None:

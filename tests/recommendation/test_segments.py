@@ -38,6 +38,11 @@ def test_what_is_smaller_than_a_page_stays_on_base_pages() -> None:
     assert pages(**small) == (32, "Java heap")
 
 
+def test_the_bitmap_of_the_parallel_collector_is_on_large_pages_only_where_it_fills_them() -> None:
+    odd = {**JAVA, "jvm_heap_bytes": 1500 * MIB, "jvm_collector": "Parallel"}
+    assert pages(**odd)[0] == 750 + 120
+
+
 def test_a_guest_takes_its_backends() -> None:
     row = {"is_vmm": True, "guest_ram_bytes": 1536 * MIB, "guest_pmd_pages": 769}
     assert pages(**row) == (769, "the guest's RAM")
@@ -47,6 +52,8 @@ def test_a_guest_takes_its_backends() -> None:
 def test_glibc_takes_heap_arenas_and_blocks() -> None:
     row = {"allocator": "glibc", "runtime": None, "malloc_mapped_bytes": 80 * MIB, "malloc_pmd_pages": 42}
     assert pages(**row) == (42, "memory of malloc today, an estimate")
+    words = "memory of malloc today, an estimate 42 + room to align an arena 4"
+    assert pages(**row, malloc_arenas=3) == (46, words)
 
 
 def test_of_other_allocators_there_is_an_estimate() -> None:

@@ -25,12 +25,12 @@ class NoGuestKernel(Exception):
     """No kernel for the guest on this machine."""
 
 
-def guest_files(bench: Bench) -> tuple[str, str]:
-    """(kernel, initial RAM disk) in the bench's folder."""
+def guest_files(bench: Bench, touched_mib: int = GUEST_TOUCHED_MIB) -> tuple[str, str]:
+    """(kernel, initial RAM disk) in the bench's folder; the guest's program uses `touched_mib`."""
     kernel = bench.copy(_kernel())
     source = bench.copy(PROGRAMS / "guest_init.c")
     init = bench.folder / "init"
-    bench.run(["gcc", "-O2", "-static", f"-DGUEST_MIB={GUEST_TOUCHED_MIB}", "-o", str(init), source])
+    bench.run(["gcc", "-O2", "-static", f"-DGUEST_MIB={touched_mib}", "-o", str(init), source])
     disk = bench.folder / "initrd"
     disk.write_bytes(_newc_archive(init.read_bytes()))
     return kernel, str(disk)
