@@ -13,6 +13,7 @@ from advisor.recommendation.decide import at_stake_bytes, decide, permitted
 from advisor.recommendation.demands import new_demands, shared_object, without_room
 from advisor.recommendation.gains import Expectation, Predicted, Row, Target, expectations
 from advisor.recommendation.model import Plan, ProcessAdvice, Recommendation
+from advisor.recommendation.page_tables import tables_after
 from advisor.recommendation.plan import EMPTY_PLAN, make_plan
 from advisor.recommendation.pool_state import HostNow, host_now
 from advisor.recommendation.setup import Setup
@@ -46,7 +47,12 @@ def recommend(
     made = make_artefacts(rows, advice, plan, setup)
     who = [replace(one, artefacts=_texts_for(one.pids, made)) for one in plan.tenants]
     texts = list(made.by_id.values())
-    return [_with_artefacts(one, made) for one in advice], replace(plan, artefacts=texts, tenants=who)
+    after = tables_after(rows[0], rows, advice)
+    advice = [
+        replace(_with_artefacts(one, made), page_table_bytes_after=tables)
+        for one, tables in zip(advice, after, strict=True)
+    ]
+    return advice, replace(plan, artefacts=texts, tenants=who)
 
 
 def decisions(

@@ -68,12 +68,16 @@ class Recommendation(Struct, frozen=True):
 
 
 class ProcessAdvice(Struct, frozen=True):
-    """A recommendation and whom it is for. at_stake_bytes is for sorting (`decide.at_stake_bytes`)."""
+    """A recommendation and whom it is for. at_stake_bytes is for sorting (`decide.at_stake_bytes`).
+
+    page_table_bytes_after: its page tables with the whole plan carried out, an estimate; None: not known.
+    """
 
     pid: int
     start_ticks: int
     recommendation: Recommendation
     at_stake_bytes: int
+    page_table_bytes_after: int | None = None
 
 
 class Tenant(Struct, frozen=True):

@@ -1,11 +1,18 @@
-"""Page tables before and after the advice: arithmetic on what each process would map from a pool."""
+"""Page tables before and after the advice: arithmetic on what each process would map from a pool.
+
+Memory that moves to a pool leaves the last-level tables that map it, one for each aligned range of the size of 512
+entries (2 MiB on x86), in each process that maps it; with gigantic pages the tables above them go too. Transparent
+huge pages of anonymous memory save nothing: the kernel keeps a spare table for each of them, for the day it is split
+(pgtable_trans_huge_deposit), and counts it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from advisor.recommendation.model import PageTables, ProcessAdvice
+from advisor.recommendation.demands import shared_object
+from advisor.recommendation.model import PageTables, ProcessAdvice, Recommendation
 from advisor.recommendation.sizing import moved_bytes
 from advisor.rules import Policy
 
@@ -14,26 +21,63 @@ Row = Mapping[str, Any]
 
 ENTRY_BYTES = 8
 """Bytes of one page-table entry. Source: pte_t and pmd_t of every 64-bit architecture that Linux gives huge
-pages."""
+pages. A table fills one base page."""
+
+OTHER_TABLES = 10
+"""Tables of a process beside those of its large memory, upper levels included. Source: VmPTE of small processes, 40
+to 60 KiB on x86."""
 
 
-def page_tables(host: Row, rows: Sequence[Row], advice: Sequence[ProcessAdvice]) -> PageTables:
-    """Page tables before and after, bytes.
+def page_tables(rows: Sequence[Row], after: Sequence[int | None]) -> PageTables:
+    """The sums over all processes, bytes; after: of each, by `tables_after`."""
+    before = [row["page_table_bytes"] for row in rows if row["page_table_bytes"] is not None]
+    known = [value for value in after if value is not None]
+    return PageTables(sum(before) if before else None, sum(known) if before and len(known) == len(before) else None)
 
-    Memory that moves to a pool needs ENTRY_BYTES for each huge page in place of ENTRY_BYTES for each base
-    page, in each process that maps it, so what a process saves is moved/base x 8 - moved/huge x 8, at most
-    what it has. Transparent huge pages of anonymous memory save nothing here: the kernel keeps a spare table
-    for each of them, for the day it is split (pgtable_trans_huge_deposit), and counts it.
+
+def tables_after(host: Row, rows: Sequence[Row], advice: Sequence[ProcessAdvice]) -> list[int | None]:
+    """Bytes of page tables that each process would have; None where today's, or the base page, are not known.
+
+    Whoever maps an object that another process's advice puts into a pool finds it there too.
     """
-    known = [row["page_table_bytes"] for row in rows if row["page_table_bytes"] is not None]
-    base_page = host["host_base_page_bytes"]
-    if not known or not base_page:
-        return PageTables(sum(known) if known else None, None)
-    saved = 0
-    for row, one in zip(rows, advice, strict=True):
-        page = one.recommendation.page_bytes
-        if one.recommendation.policy == Policy.HUGETLB and page:
-            moved = moved_bytes(row, one.recommendation)
-            entries = moved // base_page - -(-moved // page)
-            saved += max(min(entries * ENTRY_BYTES, row["page_table_bytes"] or 0), 0)
-    return PageTables(sum(known), sum(known) - saved)
+    base = host["host_base_page_bytes"]
+    chosen = [_into_pool(one.recommendation) for one in advice]
+    shared = {
+        shared_object(row): into
+        for row, into in zip(rows, chosen, strict=True)
+        if into is not None and row["sharing_leader"] is not None
+    }
+    after: list[int | None] = []
+    for row, into in zip(rows, chosen, strict=True):
+        known = row["page_table_bytes"]
+        if into is None and row["sharing_leader"] is not None:
+            into = shared.get(shared_object(row))
+        if known is None or not base:
+            after.append(None)
+        else:
+            after.append(known - _saved(row, into, base) if into is not None else known)
+    return after
+
+
+def _into_pool(recommendation: Recommendation) -> Recommendation | None:
+    is_pool = recommendation.policy == Policy.HUGETLB and recommendation.page_bytes and recommendation.pages
+    return recommendation if is_pool else None
+
+
+def _saved(row: Row, into: Recommendation, base: int) -> int:
+    """Bytes of tables that map what moves, and nothing else.
+
+    Memory that is filled needs one table for each range, memory touched here and there up to one for each page. What
+    the process has in all, less what the rest of its memory needs, tells where between these bounds it is.
+    """
+    moved, tables = moved_bytes(row, into), row["page_table_bytes"] // base
+    reach = base // ENTRY_BYTES * base
+    least = -(-moved // reach)
+    span = max(row["shared_object_bytes"] or 0, row["slot_bytes"] or 0, moved)
+    most = min(-(-span // reach) + 1, moved // base)
+    rest = max((row["rss_bytes"] or 0) - moved, 0) // reach + OTHER_TABLES
+    last_level = min(max(least, tables - rest), most, tables)
+    page = into.page_bytes or base
+    above = moved // page if page > reach else 0
+    gone: int = min(last_level + above, tables)
+    return gone * base

@@ -19,7 +19,7 @@ from advisor.recommendation.model import (
     ProcessAdvice,
     ThpPlan,
 )
-from advisor.recommendation.page_tables import page_tables
+from advisor.recommendation.page_tables import page_tables, tables_after
 from advisor.recommendation.plan_lines import plan_lines
 from advisor.recommendation.pool_plan import plan_pools
 from advisor.recommendation.pool_state import HostNow, host_now
@@ -60,7 +60,7 @@ def make_plan(
     thp = plan_thp(host, rows, found, matched)
     pools = plan_pools(host, rows, advice, matched, now)
     memory = _memory(rows, advice, pools, demands, now)
-    tables = page_tables(host, rows, advice)
+    tables = page_tables(rows, tables_after(host, rows, advice))
     cgroups = plan_cgroups(host, rows, demands, state)
     return Plan(
         summary=plan_lines(advice, thp, pools, memory, tables, demands),

@@ -190,7 +190,7 @@ def _about(process: ProcessEntry) -> Iterator[str]:
     yield (
         f"Memory: RSS {human_bytes(memory.rss_bytes)}, anonymous {human_bytes(memory.anon_bytes)}, of it huge "
         f"{human_bytes(memory.anon_huge_bytes)}, hugetlb {human_bytes(memory.hugetlb_bytes)}, page tables "
-        f"{human_bytes(memory.page_table_bytes)}, swap {human_bytes(memory.swap_bytes)}"
+        f"{words.page_tables(process)}, swap {human_bytes(memory.swap_bytes)}"
     )
     yield from map(markdown, probe_lines(process.probes))
     basis = f"; pages for {markdown(advice.pages_basis)}" if advice.pages_basis else ""

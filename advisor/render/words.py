@@ -231,18 +231,24 @@ def _pool(pool: Pool) -> str:
     return f"{human_bytes(pool.page_bytes)}: {plural(pool.total, 'page')} ({size}), {count(unused)} unused"
 
 
+def page_tables(process: ProcessEntry) -> str:
+    """Its page tables now, and as estimated with the plan carried out where that differs."""
+    now, after = process.memory.page_table_bytes, process.recommendation.page_table_bytes_after
+    return human_bytes(now) if after in (None, now) else f"{human_bytes(now)} (with the plan {human_bytes(after)})"
+
+
 def supply_parts(host: Host) -> list[str]:
-    """Huge pages to be had over all nodes, by size: now, or at boot where that is all that is known."""
-    parts = []
+    """Huge pages to be had over all nodes, by size: now, and at boot where that is all that is known."""
+    now, at_boot = [], []
     for size in sorted({supply.page_bytes for supply in host.supply}):
         of_size = [supply for supply in host.supply if supply.page_bytes == size]
         boot = sum(supply.at_boot or 0 for supply in of_size)
         if all(supply.available_now is not None for supply in of_size):
-            now = sum(supply.available_now or 0 for supply in of_size)
-            parts.append(f"{count(now)} more of {human_bytes(size)} could be had now")
+            now.append(f"{count(sum(supply.available_now or 0 for supply in of_size))} of {human_bytes(size)}")
         elif boot:
-            parts.append(f"{count(boot)} of {human_bytes(size)} at boot")
-    return parts
+            at_boot.append(f"{count(boot)} of {human_bytes(size)}")
+    parts = [f"{' or '.join(now)} to be had now"] if now else []
+    return parts + ([f"{' or '.join(at_boot)} at boot"] if at_boot else [])
 
 
 def tlb_parts(host: Host) -> list[str]:

@@ -92,7 +92,7 @@ def build_process(
         cgroup=row["cgroup"],
         application=_application(row, who),
         memory=_memory(row),
-        recommendation=_recommendation(advice.recommendation, row),
+        recommendation=_recommendation(advice, row),
         why_not_huge=[
             WhyNotHuge(
                 reason=reason.id,
@@ -195,8 +195,9 @@ def _bloat_forecast(row: Row, pages: PageScan, growth: Forecast) -> BloatForecas
     )
 
 
-def _recommendation(advised: Recommendation, row: Row) -> RecommendationEntry:
+def _recommendation(advice: ProcessAdvice, row: Row) -> RecommendationEntry:
     """The words of policy, confidence and decision are the contract's; `decode_report` checks them."""
+    advised = advice.recommendation
     return RecommendationEntry(
         policy=advised.policy,  # type: ignore[arg-type]
         page_bytes=advised.page_bytes,
@@ -212,6 +213,7 @@ def _recommendation(advised: Recommendation, row: Row) -> RecommendationEntry:
         pages_basis=advised.pages_basis,
         changes=_is_change(advised, row),
         bloat_basis=advised.bloat_basis,
+        page_table_bytes_after=advice.page_table_bytes_after,
     )
 
 

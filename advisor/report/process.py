@@ -35,7 +35,7 @@ class RecommendationEntry(Struct, frozen=True):
     bloat_bytes: the most that the policy can make resident memory grow (thp), that it prevents (thp-off), or that
     whole pages cost by rounding up (hugetlb). bloat_basis: pages (counted in a scan) or smaps (a bound that may be
     far too high), for thp and thp-off. reasons: the deciding one first. changes: false where the policy is what the
-    process has already.
+    process has already. page_table_bytes_after: its page tables with the whole plan carried out, an estimate.
     """
 
     policy: PolicyName
@@ -52,6 +52,7 @@ class RecommendationEntry(Struct, frozen=True):
     pages_basis: str | None
     changes: bool
     bloat_basis: str | None = None
+    page_table_bytes_after: int | None = None
 
 
 class BloatAt(Struct, frozen=True):

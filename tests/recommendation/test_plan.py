@@ -60,11 +60,34 @@ def test_what_moves_of_shared_memory_is_what_any_sharer_has_touched() -> None:
     assert plan.memory.after.available_bytes == 40 * GIB - 8 * GIB - 64 * MIB + 2 * GIB
 
 
-def test_page_tables_shrink_by_one_entry_for_each_base_page_in_every_process() -> None:
-    plan = plan_of(*(backend(pid) for pid in range(1, BACKENDS + 1)))
-    saved = (2 * GIB // 4096 - 2 * GIB // PMD) * 8
+OTHERS = 16
+"""Tables of a backend beside those of its 2 GiB: ten, and those of the 12 MiB that it has besides."""
+
+
+def test_page_tables_shrink_by_those_of_what_moves_in_every_process() -> None:
+    advice, plan = recommend(frame(*(backend(pid) for pid in range(1, BACKENDS + 1))))
     assert plan.page_table_bytes.before == BACKENDS * 5 * MIB
-    assert plan.page_table_bytes.after == BACKENDS * (5 * MIB - saved)
+    after = plan.page_table_bytes.after
+    assert after is not None
+    assert after == BACKENDS * OTHERS * 4096
+    assert {one.page_table_bytes_after for one in advice} == {after // BACKENDS}
+
+
+def test_filled_memory_takes_one_table_for_each_range_and_keeps_the_rest() -> None:
+    filled = {**backend(1), "page_table_bytes": 20 * MIB, "shared_object_bytes": 2 * GIB}
+    plan = plan_of({**filled, "sharing_processes": 1, "shmem_mapped_bytes": 2 * GIB})
+    assert plan.page_table_bytes.after == 20 * MIB - (2 * GIB // PMD + 1) * 4096
+
+
+def test_a_process_without_advice_of_its_own_saves_with_those_whose_memory_it_shares() -> None:
+    rows = [backend(1), {**backend(2), "application_id": None, "cpu_cores": 0.0}]
+    advice, _ = recommend(frame(*rows))
+    assert [one.page_table_bytes_after for one in advice] == [OTHERS * 4096] * 2
+
+
+def test_page_tables_that_are_not_known_have_no_forecast() -> None:
+    advice, plan = recommend(frame({**backend(1), "page_table_bytes": None}))
+    assert (advice[0].page_table_bytes_after, plan.page_table_bytes.after) == (None, None)
 
 
 def test_thp_saves_no_page_tables_because_the_kernel_keeps_a_spare_one() -> None:
