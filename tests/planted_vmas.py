@@ -215,6 +215,13 @@ def idle() -> None:
         file.write("2")
 
 
+def held() -> None:
+    """Filled, advised, and in the cgroup whose folder is the second argument."""
+    with open(f"{sys.argv[2]}/cgroup.procs", "w", encoding="ascii") as file:
+        file.write(str(os.getpid()))
+    eligible()
+
+
 def unused() -> None:
     advise(map_at(aligned(), SIZE), SIZE, MADV_HUGEPAGE)
 
@@ -233,7 +240,8 @@ KINDS: dict[str, Callable[[], None]] = {
     kind.__name__.replace("_", "-"): kind
     for kind in (
         plain, eligible, locked, advised_against, prctl, prctl_except_advised, too_small, misaligned, shared_memory,
-        shared_memory_advised, file_copy, sparse, shared, swapped, userfaultfd, pinned, spliced, idle, unused, cut,
+        shared_memory_advised, file_copy, sparse, shared, swapped, userfaultfd, pinned, spliced, idle, held, unused,
+        cut,
     )
 }  # fmt: skip
 

@@ -35,9 +35,9 @@ def planted(kind: str, mib: int) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @contextmanager
-def planted_vma(kind: str) -> Iterator[subprocess.Popen[bytes]]:
-    """One of the programs of `planted_vmas.py`, standing."""
-    with program([sys.executable, str(PLANTED_VMAS), kind]) as process:
+def planted_vma(kind: str, *arguments: str | Path) -> Iterator[subprocess.Popen[bytes]]:
+    """One of the programs of `planted_vmas.py`, standing; it has ended behind the block."""
+    with program([sys.executable, str(PLANTED_VMAS), kind, *map(str, arguments)]) as process:
         yield process
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -12,7 +12,7 @@ from advisor.features.eligibility import measures
 from advisor.features.host_thp import pass_s
 from advisor.features.mappings import IS_ANON, IS_SHMEM, SHMEM_RESIDENT
 from advisor.features.table import Observed, observe
-from advisor.features.why_host import host_failure, note_of
+from advisor.features.why_host import CgroupRoom, host_failure, note_of
 from advisor.features.why_places import Places
 from advisor.features.why_policy import whole_vma_reason
 from advisor.features.why_slots import Parts, Vma, divide, host_evidence
@@ -61,13 +61,17 @@ def why_not_huge_of(observed: Observed) -> dict[Identity, list[Reason]]:
     vmas = _vmas(observed)
     for row, reason, size, count in _simple_parts(vmas).iter_rows():
         tallies[row].add(reason, size, count)
-    failure = host_failure(observed)
-    evidence = host_evidence(observed.host, observed.timeline.host_last, failure)
+    evidence = host_evidence(observed.host, observed.timeline.host_last, host_failure(observed))
     pmd = evidence.limits.pmd_bytes if evidence.limits is not None else None
     places = [Places.of(process, pmd) for process in observed.processes]
+    room = CgroupRoom(observed.timeline.host_last, pmd)
+    of_process = [
+        evidence if (failure := room.failure(process)) is None else replace(evidence, allocation_failed=failure)
+        for process in observed.processes
+    ]
     looked_at = vmas.filter(_needs_a_look())
     for vma in looked_at.iter_rows(named=True):
-        tallies[vma["row"]].add_parts(divide(_vma(vma, places[vma["row"]]), vma["reason"], evidence))
+        tallies[vma["row"]].add_parts(divide(_vma(vma, places[vma["row"]]), vma["reason"], of_process[vma["row"]]))
     for row, cache, count in _file_pages(vmas).iter_rows():
         tallies[row].add_beside(why.FILE_PAGES, cache, count)
     wait_s = _pass_s(observed)
@@ -81,7 +85,7 @@ def why_not_huge_of(observed: Observed) -> dict[Identity, list[Reason]]:
                 why.TITLES[reason],
                 tally.beside.get(reason),
                 wait_s if reason == why.NOT_YET else None,
-                note_of(reason, observed, failure),
+                note_of(reason, observed, of_process[row].allocation_failed),
             )
             for reason in sorted(tally.vmas, key=PRECEDENCE.__getitem__)
         ]

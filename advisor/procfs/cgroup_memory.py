@@ -35,6 +35,14 @@ def parse_v1_memory_limit(data: bytes) -> int | None:
     return None if limit > LARGEST_NUMBER - V1_NO_LIMIT_SLACK_BYTES else limit
 
 
+def parse_cache(data: bytes, version: int) -> int | None:
+    """Active and inactive file pages of memory.stat, bytes; v1 counts children under total_*. None: not printed."""
+    prefix = b"total_" if version == 1 else b""
+    values = dict(line.split(b" ", 1) for line in data.splitlines() if b" " in line)
+    lines = [values.get(prefix + name) for name in (b"active_file", b"inactive_file")]
+    return sum(parse_number(line, 1) for line in lines if line is not None) if None not in lines else None
+
+
 def read_all_cgroup_memory(
     fs: KernelFs, memberships: Iterable[Sequence[CgroupMembership]], problems: dict[str, str] | None = None
 ) -> list[CgroupMemory]:
@@ -73,4 +81,9 @@ def _read(fs: KernelFs, folder: str, version: int, path: str, problems: dict[str
     limit = read_optional(fs, f"{folder}/{names[0]}", parser, problems)
     if limit is None:
         return None
-    return CgroupMemory(path, version, limit, read_optional(fs, f"{folder}/{names[1]}", parse_value, problems))
+
+    def cache(data: bytes) -> int | None:
+        return parse_cache(data, version)
+
+    usage = read_optional(fs, f"{folder}/{names[1]}", parse_value, problems)
+    return CgroupMemory(path, version, limit, usage, read_optional(fs, f"{folder}/memory.stat", cache, problems))

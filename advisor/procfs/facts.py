@@ -219,12 +219,17 @@ class CgroupHugetlb(Struct, frozen=True, omit_defaults=True):
 
 
 class CgroupMemory(Struct, frozen=True, omit_defaults=True):
-    """memory controller of one cgroup that has a limit, bytes. usage_bytes: None is unknown."""
+    """memory controller of one cgroup that has a limit, bytes. usage_bytes: None is unknown.
+
+    cache_bytes: page cache in the usage, which reclaim can give back (active and inactive file pages, children
+    included).
+    """
 
     path: str
     version: int
     limit_bytes: int
     usage_bytes: int | None = None
+    cache_bytes: int | None = None
 
 
 class Cpu(Struct, frozen=True, omit_defaults=True):

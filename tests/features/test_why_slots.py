@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from advisor.features import why_not_huge
-from advisor.procfs.facts import BuddyZone, PinnedRange
-from advisor.profile.model import HostState, Mapping, PageScan, SlotGroup, VmaPages
+from advisor.procfs.facts import BuddyZone, CgroupMembership, CgroupMemory, PinnedRange
+from advisor.profile.model import HostState, Mapping, PageScan, ProcessFacts, SlotGroup, VmaPages
 from tests.features.factory import (
     BASE_PAGE,
     MIB,
@@ -137,6 +137,28 @@ def test_where_no_huge_page_is_free_that_is_the_reason() -> None:
     state = host(buddyinfo=[BuddyZone(0, "Normal", [100] * 9 + [0, 0])])
     (reason,) = found(vma(), state=state)
     assert (reason.id, reason.note) == ("allocation-failed", "no block of this size is free now")
+
+
+@pytest.mark.parametrize(
+    ("usage", "cache", "reason"),
+    [
+        (64 * MIB - 4096, 0, "allocation-failed"),
+        (64 * MIB - 4096, None, "khugepaged-not-yet"),
+        (64 * MIB - 4096, 4 * MIB, "khugepaged-not-yet"),
+        (62 * MIB, 0, "khugepaged-not-yet"),
+        (None, None, "khugepaged-not-yet"),
+    ],
+)
+def test_a_cgroup_at_its_memory_limit_has_no_room_for_a_huge_page(
+    usage: int | None, cache: int | None, reason: str
+) -> None:
+    state = host(cgroup_memory=[CgroupMemory("/a", 2, 64 * MIB, usage, cache)])
+    below = ProcessFacts("prog", cgroup=[CgroupMembership(0, [], "/a/b")])
+    (found_one,) = found(vma(), state=state, facts=below)
+    assert found_one.id == reason
+    assert (found_one.note or "").startswith("cgroup /a has no room") == (reason == "allocation-failed")
+    (elsewhere,) = found(vma(), state=state, facts=ProcessFacts("prog", cgroup=[CgroupMembership(0, [], "/c")]))
+    assert elsewhere.id == "khugepaged-not-yet"
 
 
 def test_how_long_khugepaged_needs_is_said() -> None:

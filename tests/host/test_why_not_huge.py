@@ -195,6 +195,40 @@ def test_shared_memory_filled_before_its_switch_was_on_waits_for_khugepaged() ->
 
 
 @contextmanager
+def memory_cgroup() -> Iterator[Path]:
+    """A cgroup of the memory controller, v1 or v2, below that of this test; empty again at the end of the block."""
+    lines = [line.split(":", 2) for line in Path("/proc/self/cgroup").read_text().splitlines()]
+    v1 = next((path for _, names, path in lines if "memory" in names.split(",")), None)
+    root = Path("/sys/fs/cgroup/memory") if v1 is not None else Path("/sys/fs/cgroup")
+    folder = root / (v1 or "/").lstrip("/") / f"hugepage-advisor-test-{os.getpid()}"
+    try:
+        folder.mkdir()
+    except OSError as error:
+        pytest.skip(f"no memory cgroup can be made here: {error}")
+    try:
+        if not any((folder / name).exists() for name in ("memory.max", "memory.limit_in_bytes")):
+            pytest.skip("the memory controller is not handed on to new cgroups")
+        yield folder
+    finally:
+        folder.rmdir()
+
+
+def test_a_process_whose_cgroup_is_full_is_told_so() -> None:
+    with ExitStack() as stack:
+        stack.enter_context(setting(THP / "enabled", "madvise"))
+        stack.enter_context(sleeping_khugepaged())
+        folder = stack.enter_context(memory_cgroup())
+        limit, usage = "memory.max", "memory.current"
+        if not (folder / limit).exists():
+            limit, usage = "memory.limit_in_bytes", "memory.usage_in_bytes"
+        with planted_vma("held", folder) as one:
+            (folder / limit).write_text(str(int((folder / usage).read_text()) + MIB))
+            found = why_not_huge({"one": one.pid})["one"]
+    assert found["allocation-failed"]["bytes"] >= SIZE
+    assert f"{folder.name} has no room" in found["allocation-failed"]["note"]
+
+
+@contextmanager
 def mounted_tracefs(folder: Path) -> Iterator[None]:
     """tracefs is there inside the block: where it is, or mounted at a folder of ours."""
     if tracefs_of(Path("/proc/mounts").read_bytes()) is not None:

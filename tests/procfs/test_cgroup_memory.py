@@ -17,12 +17,14 @@ V2 = {
     "system.slice/memory.current": f"{3 * GIB}\n",
     "system.slice/a.service/memory.max": f"{2 * GIB}\n",
     "system.slice/a.service/memory.current": f"{GIB}\n",
+    "system.slice/a.service/memory.stat": "anon 5\nactive_file 4096\ninactive_file 8192\ntotal_active_file 1\n",
     "system.slice/b.service/memory.max": "max\n",
 }
 V1 = {
     "memory/memory.limit_in_bytes": "9223372036854771712\n",
     "memory/job/memory.limit_in_bytes": f"{GIB}\n",
     "memory/job/memory.usage_in_bytes": "4096\n",
+    "memory/job/memory.stat": "inactive_file 1\nactive_file 1\ntotal_inactive_file 4096\ntotal_active_file 0\n",
 }
 
 
@@ -31,13 +33,13 @@ def test_only_cgroups_with_a_limit_are_kept_and_each_once(tmp_path: Path) -> Non
     members = [[CgroupMembership(0, [], path)] for path in paths]
     assert read_all_cgroup_memory(write_tree(tmp_path, V2), members) == [
         CgroupMemory("/system.slice", 2, 8 * GIB, 3 * GIB),
-        CgroupMemory("/system.slice/a.service", 2, 2 * GIB, GIB),
+        CgroupMemory("/system.slice/a.service", 2, 2 * GIB, GIB, 12288),
     ]
 
 
 def test_the_kernels_largest_number_is_no_limit_in_v1(tmp_path: Path) -> None:
     member = [CgroupMembership(4, ["memory"], "/job"), CgroupMembership(3, ["cpu"], "/job")]
-    assert read_all_cgroup_memory(write_tree(tmp_path, V1), [member]) == [CgroupMemory("/job", 1, GIB, 4096)]
+    assert read_all_cgroup_memory(write_tree(tmp_path, V1), [member]) == [CgroupMemory("/job", 1, GIB, 4096, 4096)]
 
 
 @pytest.mark.parametrize("path", ["/../outside", "/a/../../b"])
