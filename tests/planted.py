@@ -27,7 +27,7 @@ def anonymous(size: int, flags: int = 0) -> mmap.mmap:
     return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | flags)
 
 
-def touch_all(area: mmap.mmap) -> None:
+def touch_all(area: mmap.mmap | bytearray) -> None:
     for begin in range(0, len(area), MIB):
         area[begin : begin + MIB] = b"\x01" * MIB
 
@@ -111,8 +111,16 @@ def thp_disabled(size: int) -> mmap.mmap:
     return plain(size)
 
 
-KINDS: dict[str, Callable[[int], mmap.mmap]] = {
+def heap(size: int) -> bytearray:
+    """From malloc, which glibc's tunables can put on huge pages."""
+    area = bytearray(size)
+    touch_all(area)
+    return area
+
+
+KINDS: dict[str, Callable[[int], mmap.mmap | bytearray]] = {
     "random-access": plain,
+    "heap": heap,
     "advised": advised,
     "churn": churn,
     "forked": forked,
@@ -123,10 +131,10 @@ KINDS: dict[str, Callable[[int], mmap.mmap]] = {
     "tiny": plain,
     "trimmed": trimmed,
 }
-BUSY = {"random-access", "advised", "thp-disabled"}
+BUSY = {"random-access", "heap", "advised", "thp-disabled"}
 
 
-def stay(area: mmap.mmap, *, busy: bool) -> None:
+def stay(area: mmap.mmap | bytearray, *, busy: bool) -> None:
     """Until standard input closes. Busy: random reads, a pause of a tenth so that tests' own work is not starved."""
     places = random.Random(0)
     more = []

@@ -15,7 +15,7 @@ from advisor.recommendation.cgroup_plan import POD
 from advisor.recommendation.model import CgroupPlan, Plan, PoolPlan, ProcessAdvice, ThpPlan
 from advisor.recommendation.process_artefacts import with_huge_pages, without_thp
 from advisor.recommendation.setup import Row, Setup
-from advisor.recommendation.tenants import SWITCHED_OFF_BY
+from advisor.recommendation.tenants import SWITCHED_OFF_BY, Need
 from advisor.rules import Policy
 
 SWITCHES = ("enabled", "defrag", "shmem_enabled")
@@ -47,7 +47,8 @@ def make_artefacts(
     switches, which may give it to all, then the other processes."""
     setup = setup or Setup()
     made = Artefacts()
-    kept_off = {pid: one.gets_by for one in plan.tenants if one.gets_by in SWITCHED_OFF_BY for pid in one.pids}
+    off = [one for one in plan.tenants if one.needs == Need.BASE_PAGES and one.gets_by in SWITCHED_OFF_BY]
+    kept_off = {pid: one.gets_by for one in off for pid in one.pids}
     _add_pools(made, plan.pools, advice, setup)
     _add_limits(made, plan.cgroups)
     for row in rows:

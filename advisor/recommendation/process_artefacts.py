@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from advisor import artefacts as texts
 from advisor.artefacts import Artefact
 from advisor.knowledge.applications import Application, load_applications
-from advisor.knowledge.versions import fits, parse_version
 from advisor.procfs.text import node_list
 from advisor.recommendation.model import Recommendation
 from advisor.recommendation.setup import Row, Setup, in_kubernetes, label_of
@@ -23,10 +22,6 @@ JVM = "jvm"
 
 OPENJ9 = "openj9"
 """The Java virtual machine that does not take HotSpot's flags."""
-
-OWN_SWITCH = {"redis": ">=6.2", "valkey": ""}
-"""Servers that switch THP off for themselves, by disable-thp, and the versions that know it: an older one does not
-start with an option that it does not know."""
 
 GPERFTOOLS = "tcmalloc-gperftools"
 """The tcmalloc that takes memory from a hugetlbfs mount; Google's own does not."""
@@ -68,25 +63,19 @@ def _application(row: Row) -> Application | None:
 
 
 def _thp_off(row: Row, means: str | None, setup: Setup) -> Artefact:
-    """The program's own switch where it has one, else its service's, else a wrapper around its start."""
-    application, service = row["application_id"], service_of(row)
-    if application in OWN_SWITCH and _has_own_switch(row):
-        return texts.redis_without_thp(label_of(row), application)
+    """The text for the means that the plan names; a wrapper around the program's start where there is no other."""
+    service = service_of(row)
+    if means == Means.APPLICATION:
+        return texts.redis_without_thp(label_of(row), row["application_id"])
     if service is not None and means == Means.MEMORY_THP:
         return texts.memory_thp(service, "disable")
     variables = texts.allocator_off(row["allocator"] or "")
-    if variables:
+    if means == Means.ALLOCATOR and variables:
         return _environment(row, setup, "allocator", f"{row['allocator']} of {label_of(row)} without THP", variables)
     command = setup.command(row)
     if service is not None and command[0].startswith("/"):
         return texts.thp_off_start(service, command)
     return texts.thp_off_command(label_of(row), command)
-
-
-def _has_own_switch(row: Row) -> bool:
-    version = row["application_version"]
-    known = parse_version(version) if version else None
-    return fits(OWN_SWITCH[row["application_id"]], known) is not False
 
 
 def _thp(row: Row, setup: Setup) -> list[Artefact]:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
+from advisor.knowledge.versions import fits, parse_version
 from advisor.recommendation.model import ProcessAdvice, Recommendation, Tenant
 from advisor.recommendation.sizing import concerns_shmem
 from advisor.rules import RULES, Policy
@@ -27,6 +28,14 @@ glibc.malloc.hugetlb=1 (2.35+); jemalloc TUNING, thp:always."""
 
 ADVISABLE_RUNTIMES = ("jvm",)
 """Runtimes with a switch that advises the heap. Source: java(1), -XX:+UseTransparentHugePages."""
+
+OWN_SWITCH = {"redis": ">=6.2", "valkey": ""}
+"""Servers that switch THP off for themselves, by disable-thp, and the versions that know it: an older one does not
+start with an option that it does not know. Source: redis.conf."""
+
+REFUSING_ALLOCATORS = ("jemalloc", "mimalloc")
+"""Allocators that keep their memory from THP when told by the environment. Source: jemalloc TUNING, thp:never;
+mimalloc, MIMALLOC_ALLOW_THP."""
 
 KEEPS_THP = frozenset({"thp-already-covers"})
 """Rules that match where THP serves a process now, so that it must stay."""
@@ -83,8 +92,8 @@ NO_ROOM = "the host has no room for this pool beside those with more at stake"
 WITHOUT_RESTART = frozenset({Means.ALREADY})
 """Means in force for a process that keeps running. All others hold for memory that is touched after a restart."""
 
-SWITCHED_OFF_BY = frozenset({Means.PRCTL, Means.MEMORY_THP})
-"""Means that switch THP off for one process."""
+SWITCHED_OFF_BY = frozenset({Means.PRCTL, Means.MEMORY_THP, Means.APPLICATION, Means.ALLOCATOR})
+"""Means by which a process that needs base pages gets them whatever the host's mode."""
 
 
 class Wanting(NamedTuple):
@@ -171,9 +180,20 @@ def advises_itself(row: Row) -> bool:
 
 
 def _switch(row: Row) -> Means:
-    """systemd's own setting where it knows it, else prctl by whoever starts the program."""
+    """The application's own switch, else systemd's or the allocator's, else prctl by whoever starts the program."""
+    if row["application_id"] in OWN_SWITCH and _has_own_switch(row):
+        return Means.APPLICATION
     knows = (row["host_systemd_version"] or 0) >= MEMORY_THP_SYSTEMD
-    return Means.MEMORY_THP if knows and service_of(row) is not None else Means.PRCTL
+    if knows and service_of(row) is not None:
+        return Means.MEMORY_THP
+    return Means.ALLOCATOR if row["allocator"] in REFUSING_ALLOCATORS else Means.PRCTL
+
+
+def _has_own_switch(row: Row) -> bool:
+    """Whether its version knows the option; one that is unknown is taken for a recent one."""
+    version = row["application_version"]
+    known = parse_version(version) if version else None
+    return fits(OWN_SWITCH[row["application_id"]], known) is not False
 
 
 def _has_thp(row: Row) -> bool:
@@ -218,6 +238,8 @@ HOW: Mapping[tuple[Need, Means], str] = {
     (Need.SHMEM_THP, Means.SHMEM_MODE): "shmem_enabled, which is for shared memory only, gives them.",
     (Need.BASE_PAGES, Means.ALREADY): "Neither it nor the planned mode asks for huge pages, or it has them off.",
     (Need.BASE_PAGES, Means.PRCTL): "Started with THP off (prctl PR_SET_THP_DISABLE), whatever the host's mode.",
+    (Need.BASE_PAGES, Means.APPLICATION): "An option of its own switches THP off for it, whatever the host's mode.",
+    (Need.BASE_PAGES, Means.ALLOCATOR): "Its allocator refuses them when its environment says so.",
     (Need.BASE_PAGES, Means.MEMORY_THP): "MemoryTHP=disable of its service, whatever the host's mode.",
     (Need.POOL, Means.ALREADY): "It maps pages of the pool; the plan keeps them.",
     (Need.POOL, Means.APPLICATION): "Its own configuration switches that on.",

@@ -94,6 +94,14 @@ def test_a_service_is_switched_off_by_systemd_where_it_knows_how() -> None:
     assert (old.gets_by, unknown.gets_by) == ("prctl", "prctl")
 
 
+def test_redis_switches_itself_off_where_its_version_knows_how() -> None:
+    row = cache(2, "always", application_id="redis", allocator="jemalloc")
+    versions = {"7.0.15": "application", None: "application", "6.0.16": "allocator"}
+    for version, means in versions.items():
+        assert by_pid(plan_of({**row, "application_version": version}))[2].gets_by == means
+    assert by_pid(plan_of({**row, "application_id": None, "allocator": "glibc"}))[2].gets_by == "prctl"
+
+
 def test_processes_alike_are_one_tenant() -> None:
     plan = plan_of(*(cache(pid, "always") for pid in (5, 6, 7)))
     (tenant,) = plan.tenants
@@ -164,7 +172,8 @@ def test_every_need_is_met_by_a_named_means_or_named_as_lost(rows: list[Values],
         assert tenant.met or tenant.loses, "a loser is told what it loses"
         assert tenant.how
         if tenant.needs == "base-pages" and tenant.met and then == "always":
-            assert tenant.gets_by in ("already", "prctl", "memory-thp"), "a generous mode reaches it otherwise"
+            by = ("already", "prctl", "memory-thp", "application", "allocator")
+            assert tenant.gets_by in by, "a generous mode reaches it otherwise"
         if tenant.needs == "thp" and tenant.met and then == "madvise":
             assert tenant.gets_by in ("already", "own-advice", "allocator", "application")
         assert not (tenant.needs == "thp" and tenant.met and then in ("never", None))
