@@ -20,6 +20,7 @@ from advisor.artefacts.boot import (
     pool_parameters,
     pool_with_grubby,
 )
+from advisor.artefacts.conflicts import tuned_is_silenced
 from advisor.artefacts.databases import (
     memcached_large_pages,
     mysql_large_pages,
@@ -100,6 +101,7 @@ __all__ = [
     "thp_now",
     "thp_off_command",
     "thp_off_start",
+    "tuned_is_silenced",
     "tuned_profile",
     "usual_mount_point",
 ]

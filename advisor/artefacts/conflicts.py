@@ -33,8 +33,9 @@ def conflicts(
     """
     if configuration is None:
         return []
+    silenced = tuned_is_silenced(configuration)
     found = [
-        f"{value.path} line {value.line} {_says(value)}: {_outcome(path, value)}"
+        f"{value.path} line {value.line} {_says(value)}: {_outcome(path, value, silenced=silenced)}"
         for value in configuration.values
         if value.path != path
         and value.source != "boot"
@@ -43,12 +44,16 @@ def conflicts(
     return [*found, *_of_boot(configuration, kernel_files)]
 
 
+def tuned_is_silenced(configuration: HostConfiguration) -> bool:
+    """tuned sets no THP mode where the kernel command line names one (tuned/plugins/plugin_vm.py)."""
+    return any(word.startswith("transparent_hugepage=") for word in configuration.boot_parameters or ())
+
+
 def _of_boot(configuration: HostConfiguration, kernel_files: Collection[str]) -> Iterator[str]:
     for word in configuration.boot_parameters or ():
         name = word.partition("=")[0]
         if name in THP_PARAMETERS and f"{THP_FOLDER}/{THP_PARAMETERS[name]}" in kernel_files:
-            tuned = "; tuned sets no THP mode while it is there" if configuration.tuned_profile else ""
-            yield f"The kernel command line says {word}: it holds until this file is applied{tuned}."
+            yield f"The kernel command line says {word}: it holds until this file is applied."
 
 
 def _kernel_file(knob: str, default_page_bytes: int | None) -> str | None:
@@ -62,10 +67,12 @@ def _says(value: ConfiguredValue) -> str:
     return f"{'writes' if value.value else 'names'} {value.knob}{f' = {value.value}' if value.value else ''}"
 
 
-def _outcome(path: str, other: ConfiguredValue) -> str:
-    """Which of the two files wins."""
+def _outcome(path: str, other: ConfiguredValue, *, silenced: bool) -> str:
+    """Which of the two files wins. silenced: tuned leaves the THP mode alone."""
     mine, theirs = path.rpartition("/")[2], other.path.rpartition("/")[2]
     ours = "sysctl" if "/sysctl.d/" in path else "tmpfiles"
+    if other.source == "tuned" and silenced and other.knob == f"{THP_FOLDER}/enabled":
+        return "tuned leaves it alone, as the kernel command line says transparent_hugepage=."
     if other.source == "tuned":
         return "tuned applies it again at every start and wins; use the tuned profile of this plan instead."
     if other.source in ("unit", "script"):

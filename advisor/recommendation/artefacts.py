@@ -149,7 +149,9 @@ def _switch_changes(host: Row, plan: ThpPlan) -> list[ThpChange]:
 def _switches_at_boot(changes: Sequence[ThpChange], setup: Setup) -> Artefact:
     """A profile of tuned where that runs and would set its own at every start, else a file for every boot."""
     configuration = setup.configuration
-    if configuration is not None and configuration.tuned_profile and configuration.tuned_folder:
+    if configuration is None or texts.tuned_is_silenced(configuration):
+        return texts.thp_at_boot(changes, configuration)
+    if configuration.tuned_profile and configuration.tuned_folder:
         try:
             return texts.tuned_profile(configuration.tuned_profile, configuration.tuned_folder, changes)
         except ValueError:

@@ -214,6 +214,8 @@ def test_a_pool_of_the_default_size_is_a_sysctl_file() -> None:
 def test_where_tuned_runs_its_profile_sets_the_mode() -> None:
     running = HostConfiguration(tuned_profile="postgresql", tuned_folder="/etc/tuned")
     assert list(host_texts(plan_of([], "always"), running).by_id) == ["thp-now", "tuned-profile"]
+    silenced = replace(running, boot_parameters=["transparent_hugepage=never"])
+    assert list(host_texts(plan_of([], "always"), silenced).by_id) == ["thp-now", "thp-boot"]
     own = HostConfiguration(tuned_profile="hugepage-advisor", tuned_folder="/etc/tuned")
     assert list(host_texts(plan_of([], "always"), own).by_id) == ["thp-now", "thp-boot"]
 
