@@ -155,13 +155,15 @@ def _headroom(size: int, part: Part) -> list[PoolTerm]:
 def _when(host: Row, size: int, missing: int, host_rules: Collection[str]) -> str:
     """runtime where the pages can be formed on the running host, else boot.
 
-    Smaller pages can be compacted together unless memory is fragmented; pages beyond the buddy allocator
-    cannot.
+    Smaller pages can be compacted together: as many as a look at all blocks of memory found, or, without one, any
+    number unless memory is fragmented. Pages beyond the buddy allocator cannot.
     """
     if missing <= 0:
         return "runtime"
     if size == host["host_pmd_bytes"]:
-        supply = host["host_pmd_supply_pages"]
+        supply, compacted = host["host_pmd_supply_pages"], host["host_pmd_supply_compacted_pages"]
+        if compacted is not None:
+            return "runtime" if compacted >= missing else "boot"
         short = supply is not None and supply < missing
         return "boot" if short and "memory-fragmented" in host_rules else "runtime"
     supply = host["host_gigantic_supply_pages"] if size == host["host_pool_gigantic_page_bytes"] else None

@@ -180,7 +180,8 @@ def _reservations_by_node(planned: Planned) -> Iterator[Risk]:
 
 def _supply(planned: Planned) -> Iterator[Risk]:
     """More pages of the PMD size than are free in one piece: the kernel must compact, and may grant fewer."""
-    supply, size = planned.host["host_pmd_supply_pages"], planned.host["host_pmd_bytes"]
+    host, size = planned.host, planned.host["host_pmd_bytes"]
+    supply, most = host["host_pmd_supply_pages"], host["host_pmd_supply_compacted_pages"]
     missing = sum(
         max(pool.pages - (pool.current_pages or 0), 0)
         for pool in planned.pools
@@ -191,7 +192,8 @@ def _supply(planned: Planned) -> Iterator[Risk]:
             "fewer-pages-granted",
             "medium",
             f"{missing} pages of {show_bytes(size)} are missing and {supply} are free in one piece now: the kernel "
-            "compacts for the rest and may grant fewer, without an error.",
+            f"compacts for the rest{'' if most is None else f' (about {most} in all)'} and may grant fewer, "
+            "without an error.",
             "Read nr_hugepages again after writing it; where it says less, make the pool at boot.",
         )
 

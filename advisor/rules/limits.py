@@ -163,7 +163,9 @@ def tlb_geometry_unknown() -> pl.Expr:
     severity=Severity.INFO,
     confidence=Confidence.HIGH,
     message="Virtualized: {host_virtualized}. The full gain of huge pages needs them in the hypervisor below, too.",
-    remedy="Ask whoever runs the hypervisor how this guest's memory is backed.",
+    remedy="Hand this to whoever runs the hypervisor: 'Please back the RAM of this guest with huge pages (libvirt: "
+    "<memoryBacking><hugepages/></memoryBacking>; QEMU: -object memory-backend-memfd,hugetlb=on,prealloc=on), or "
+    "leave THP at madvise or always there; its RAM should be a whole number of those pages.'",
     sources=(f"{TRANSHUGE}: both stages must be huge for the full gain",),
     known_problems="What backs the guest is not visible from inside.",
 )

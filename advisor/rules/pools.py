@@ -298,6 +298,91 @@ def no_pool_on_this_host() -> pl.Expr:
     return _pool_candidate() & (col("host_pmd_bytes").is_null() | col("host_pool_pmd_total").is_null())
 
 
+def _unused_bytes() -> pl.Expr:
+    """Bytes of the process's own page size that its pool has and has promised to nobody."""
+    page, gigantic = col("hugetlb_page_bytes"), col("host_pool_gigantic_page_bytes")
+    pages = (
+        pl.when((page == gigantic).fill_null(False))
+        .then(col("host_pool_gigantic_unused_pages"))
+        .otherwise(col("host_pool_pmd_unused_pages"))
+    )
+    return pages * page
+
+
+@rule(
+    id="hugetlb-without-reservation",
+    title="The process maps explicit huge pages without a reservation, and the pool does not have them",
+    theme=THEME,
+    severity=Severity.HIGH,
+    confidence=Confidence.HIGH,
+    message="{hugetlb_noreserve_bytes} are mapped with MAP_NORESERVE and {hugetlb_noreserve_resident_bytes} of it "
+    "touched, more than the pool has unused: a touch that finds no page of {hugetlb_page_bytes} ends in SIGBUS.",
+    remedy="Grow the pool before the program touches the rest, or let it map without MAP_NORESERVE (QEMU: reserve=on "
+    "or prealloc=on), so that the mapping fails in place of the touch.",
+    sources=(HUGETLBPAGE, "mmap(2): MAP_NORESERVE", "proc_pid_smaps(5): VmFlags nr"),
+    known_problems="Overcommit may still supply pages one by one.",
+)
+def hugetlb_without_reservation() -> pl.Expr:
+    """What it does: matches hugetlb mappings with the flag nr whose untouched part is larger than what the pool has
+    unused.
+
+    Why it matters: nothing was promised to them, so that the program is killed in the middle of its work.
+
+    Example: QEMU with reserve=off, 16 GiB mapped, 10 GiB touched, 2 GiB of pool unused.
+    """
+    owed = col("hugetlb_noreserve_bytes") - col("hugetlb_noreserve_resident_bytes")
+    return (owed > 0) & (owed > _unused_bytes())
+
+
+@rule(
+    id="private-pool-after-fork",
+    title="Processes share private pool pages since a fork, and the pool has none for their copies",
+    theme=THEME,
+    severity=Severity.HIGH,
+    confidence=Confidence.MEDIUM,
+    message="{hugetlb_copied_on_write_bytes} of private pages of {hugetlb_page_bytes} are shared with another "
+    "process since a fork, more than the pool has unused: who writes them first needs a copy, and a child that finds "
+    "none is killed by SIGBUS.",
+    remedy="Map the pool shared, use vfork or posix_spawn, or keep as many pages unused as can be copied.",
+    sources=(HUGETLBPAGE, "mm/hugetlb.c: hugetlb_wp", "Documentation/mm/hugetlbfs_reserv.rst"),
+    known_problems="A child that only reads, or calls exec at once, copies nothing.",
+)
+def private_pool_after_fork() -> pl.Expr:
+    """What it does: matches resident pages of private, writable hugetlb mappings that more than one process maps,
+    where the pool has fewer unused.
+
+    Why it matters: reservations belong to the parent; a copy for the child is taken from what nobody reserved.
+
+    Example: a server with a private heap in a pool of its size that forks a worker.
+    """
+    copied = col("hugetlb_copied_on_write_bytes")
+    return (copied > 0) & (copied > _unused_bytes())
+
+
+@rule(
+    id="pool-on-overcommit",
+    title="A pool lives on pages that the kernel adds on demand",
+    theme=THEME,
+    scope=Scope.HOST,
+    severity=Severity.LOW,
+    confidence=Confidence.HIGH,
+    message="{host_pool_pmd_surplus} of {host_pool_pmd_total} pages of {host_pmd_bytes} are surplus (overcommit "
+    "{host_pool_pmd_overcommit}): they go back when they are freed, and may not be found again.",
+    remedy="Write the size that is needed into nr_hugepages: the kernel takes surplus pages in first.",
+    sources=(f"{HUGETLBPAGE}: nr_overcommit_hugepages, surplus_hugepages",),
+    known_problems="Who sets overcommit on purpose prefers memory over certainty.",
+)
+def pool_on_overcommit() -> pl.Expr:
+    """What it does: matches a pool of the PMD size that holds surplus pages.
+
+    Why it matters: after weeks of running, a restart may not find as many pages in one piece.
+
+    Example: nr_hugepages 0, nr_overcommit_hugepages 4096, 2,000 pages in use.
+    """
+    known = (col("host_pool_pmd_total") >= 0) & (col("host_pool_pmd_overcommit") >= 0) & (col("host_pmd_bytes") > 0)
+    return (col("host_pool_pmd_surplus") > 0) & known
+
+
 RULES = (
     hugetlb_right_sized,
     hugetlb_mostly_untouched,
@@ -308,4 +393,7 @@ RULES = (
     application_can_use_pool,
     no_memory_for_a_pool,
     no_pool_on_this_host,
+    hugetlb_without_reservation,
+    private_pool_after_fork,
+    pool_on_overcommit,
 )

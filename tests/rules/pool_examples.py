@@ -89,6 +89,35 @@ POOLS = {
         "Only 4 % of the host's memory is available, too little to set aside for a pool that nobody else can use.",
         [{**LARGE, "host_memory_available_share": 0.1}, {"host_memory_available_share": 0.04}],
     ),
+    "hugetlb-without-reservation": Example(
+        {**POOL_USER, "hugetlb_noreserve_bytes": GIB, "hugetlb_noreserve_resident_bytes": 512 * MIB},
+        "1 GiB are mapped with MAP_NORESERVE and 512 MiB of it touched, more than the pool has unused: a touch that "
+        "finds no page of 2 MiB ends in SIGBUS.",
+        [
+            {
+                **POOL_USER,
+                "hugetlb_noreserve_bytes": GIB,
+                "hugetlb_noreserve_resident_bytes": 512 * MIB,
+                "host_pool_pmd_unused_pages": 256,
+            },
+            {**POOL_USER, "hugetlb_noreserve_bytes": GIB, "hugetlb_noreserve_resident_bytes": GIB},
+        ],
+    ),
+    "private-pool-after-fork": Example(
+        {**POOL_USER, "hugetlb_copied_on_write_bytes": 512 * MIB, "host_pool_pmd_unused_pages": 100},
+        "512 MiB of private pages of 2 MiB are shared with another process since a fork, more than the pool has "
+        "unused: who writes them first needs a copy, and a child that finds none is killed by SIGBUS.",
+        [
+            {**POOL_USER, "hugetlb_copied_on_write_bytes": 512 * MIB, "host_pool_pmd_unused_pages": 256},
+            {**POOL_USER},
+        ],
+    ),
+    "pool-on-overcommit": Example(
+        {"host_pool_pmd_surplus": 2000, "host_pool_pmd_total": 2100, "host_pool_pmd_overcommit": 4096},
+        "2,000 of 2,100 pages of 2 MiB are surplus (overcommit 4,096): they go back when they are freed, and may not "
+        "be found again.",
+        [{"host_pool_pmd_total": 2100, "host_pool_pmd_overcommit": 4096}],
+    ),
     "no-pool-on-this-host": Example(
         {**LARGE, "host_pool_pmd_total": None},
         "The number of pool pages of 2 MiB is unknown: hugetlb is not built into this kernel, or was not captured.",
