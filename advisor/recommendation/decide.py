@@ -196,9 +196,11 @@ def at_stake_bytes(row: Row, recommendation: Recommendation) -> int:
     return int(base_bytes(row) * weight)
 
 
-def _rank(finding: Finding) -> tuple[int, int, bool]:
-    """Severity, then confidence; on a tie gigantic pages, as their rules ask for more."""
-    return finding.severity, finding.rule.confidence, finding.rule.page is PageSize.GIGANTIC
+def _rank(finding: Finding) -> tuple[int, int, bool, bool]:
+    """Severity, then confidence; on a tie the word of a program's own makers, then gigantic pages, as their rules ask
+    for more."""
+    rule = finding.rule
+    return finding.severity, rule.confidence, rule.cites is not None, rule.page is PageSize.GIGANTIC
 
 
 def _barriers(matched: Sequence[Finding], unavailable: Mapping[Policy, str]) -> dict[Policy, Barrier]:

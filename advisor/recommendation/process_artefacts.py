@@ -201,6 +201,8 @@ def _malloc(row: Row, setup: Setup, page_bytes: int | None, heap_bytes: int | No
     """The allocator's own setting, of a service or of a command; page_bytes None: THP."""
     service, allocator = service_of(row), row["allocator"]
     if allocator == GLIBC:
+        if row["malloc_tunable"] is False:
+            return []
         if service is not None:
             return [texts.malloc_drop_in(service, page_bytes)]
         return [texts.malloc_command(label_of(row), setup.command(row), page_bytes)]

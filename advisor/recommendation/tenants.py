@@ -37,7 +37,7 @@ REFUSING_ALLOCATORS = ("jemalloc", "mimalloc")
 """Allocators that keep their memory from THP when told by the environment. Source: jemalloc TUNING, thp:never;
 mimalloc, MIMALLOC_ALLOW_THP."""
 
-KEEPS_THP = frozenset({"thp-already-covers"})
+KEEPS_THP = frozenset({"thp-already-covers", "application-keeps-thp"})
 """Rules that match where THP serves a process now, so that it must stay."""
 
 KEEPS_SHMEM_THP = frozenset({"shmem-already-huge"})
@@ -152,7 +152,8 @@ def thp_means(row: Row, mode: str | None, now: str | None) -> Means | None:
         return Means.OWN_ADVICE
     if row["runtime"] in ADVISABLE_RUNTIMES:
         return Means.APPLICATION
-    return Means.ALLOCATOR if row["allocator"] in ADVISABLE_ALLOCATORS else None
+    can_be_told = row["allocator"] in ADVISABLE_ALLOCATORS and row["malloc_tunable"] is not False
+    return Means.ALLOCATOR if can_be_told else None
 
 
 def base_means(one: Wanting, mode: str | None) -> Means | None:

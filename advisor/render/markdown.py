@@ -204,7 +204,7 @@ def _about(process: ProcessEntry) -> Iterator[str]:
 
 
 def _reason(reason: Reason) -> tuple[str, ...]:
-    evidence = ", ".join(f"{name} {words.evidence(name, value)}" for name, value in reason.evidence.items())
+    evidence = words.evidence_line(reason)
     severity = reason.severity if reason.status == "matched" else "cannot tell"
     sources = "; ".join(map(link, reason.sources))
     asked = f" {markdown(reason.remedy)}" if reason.title is None and reason.remedy else ""  # no rule's page has it

@@ -98,7 +98,7 @@ def _write_details(page: Page, process: ProcessEntry) -> None:
 def _write_reason(page: Page, reason: Reason, *, with_remedy: bool) -> None:
     """with_remedy: of what decides, and of what no rule says (the model asking for a measurement)."""
     mark = "? " if reason.status == "cannot-tell" else "* "
-    evidence = ", ".join(f"{name} {words.evidence(name, value)}" for name, value in reason.evidence.items())
+    evidence = words.evidence_line(reason)
     page.hanging(mark, (visible(reason.message), style_of(reason.severity)), indent=INDENT)
     if evidence:
         page.hanging("  ", (f"{visible(reason.rule)}: {visible(evidence)}", "dim"), indent=INDENT)

@@ -26,12 +26,16 @@ from advisor.report.process import (
     ProcessEntry,
     RecommendationEntry,
 )
-from advisor.report.reasons import Evidence
+from advisor.report.reasons import Evidence, Reason
 
 MOSTLY = 0.5
 """Share of a process's memory from which a kind of page names its state. Source: own choice: more than half."""
 
 LEAVE = "leave"
+
+LONG_TEXT = 30
+"""Characters from which a text is not repeated beside a message that holds it. Source: own choice. Reason: names and
+numbers are evidence, sentences are what was said."""
 
 POLICY_WORDS = {"leave": "leave", "thp": "THP", "thp-off": "THP off", "hugetlb": "hugetlb"}
 """How a policy reads."""
@@ -147,6 +151,12 @@ def identity(process: ProcessEntry) -> str:
         ("cgroup", process.cgroup),
     )
     return ", ".join(f"{name} {value}" for name, value in known if value)
+
+
+def evidence_line(reason: Reason) -> str:
+    """What a rule read, in one line; texts that its message holds already are left out."""
+    told = ((name, evidence(name, value)) for name, value in reason.evidence.items())
+    return ", ".join(f"{name} {said}" for name, said in told if len(said) < LONG_TEXT or said not in reason.message)
 
 
 def evidence(name: str, value: Evidence) -> str:

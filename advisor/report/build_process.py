@@ -30,6 +30,7 @@ from advisor.report.process import (
 )
 from advisor.report.reasons import Reason, evidence_value
 from advisor.rules import RULES, Policy
+from advisor.rules.conditions import THP_OFF_STANCES
 
 SUMMED = (
     "rss_bytes",
@@ -42,6 +43,12 @@ SUMMED = (
     "page_table_bytes",
 )
 """Fields of `Memory` that `Totals` sums."""
+
+UNDONE_BY_ADVICE = frozenset({"prctl", "prctl-except-advised", "advised-against", "not-advised", "host-mode-never"})
+"""Reasons why memory is not huge whose remedy is to let it be huge (advisor.features.why_reasons)."""
+
+ON_PURPOSE = "On purpose: its makers want transparent huge pages off for it. Nothing to do."
+"""What is said there instead, of a program whose makers want just that."""
 
 Row = Mapping[str, Any]
 
@@ -98,7 +105,7 @@ def build_process(
                 reason=reason.id,
                 bytes=reason.bytes,
                 vmas=reason.vmas,
-                remedy=reason.remedy,
+                remedy=_remedy(reason, row),
                 title=reason.title,
                 beside_bytes=reason.beside_bytes,
                 wait_s=reason.wait_s,
@@ -139,6 +146,15 @@ def build_totals(processes: Sequence[ProcessEntry]) -> Totals:
 
 def _sum(values: Iterable[int | None]) -> int:
     return sum(value for value in values if value is not None)
+
+
+def _remedy(reason: WhyReason, row: Row) -> str:
+    """Nobody is told to undo what a program's makers did on purpose."""
+    return (
+        ON_PURPOSE
+        if reason.id in UNDONE_BY_ADVICE and row["application_stance"] in THP_OFF_STANCES
+        else reason.remedy
+    )
 
 
 def _application(row: Row, who: Known) -> Application | None:
