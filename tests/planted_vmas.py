@@ -144,6 +144,19 @@ def shared_memory_advised() -> None:
     advise(filled(MAP_SHARED | MAP_ANONYMOUS), SIZE, MADV_HUGEPAGE)
 
 
+def shared_memory_askew() -> None:
+    """A page beside an aligned address, with the file's beginning at its own: no huge page of the file fits."""
+    address = map_at(aligned() + PAGE, SIZE, MAP_SHARED | MAP_ANONYMOUS)
+    touch(address, SIZE)
+
+
+def memfd_copy() -> None:
+    """Private copies of a memfd's pages."""
+    file = os.memfd_create("copied")
+    os.ftruncate(file, SIZE)
+    filled(MAP_PRIVATE, file)
+
+
 def file_copy() -> None:
     with tempfile.TemporaryFile() as file:
         file.truncate(SIZE)
@@ -240,7 +253,8 @@ KINDS: dict[str, Callable[[], None]] = {
     kind.__name__.replace("_", "-"): kind
     for kind in (
         plain, eligible, locked, advised_against, prctl, prctl_except_advised, too_small, misaligned, shared_memory,
-        shared_memory_advised, file_copy, sparse, shared, swapped, userfaultfd, pinned, spliced, idle, held, unused,
+        shared_memory_advised, shared_memory_askew, file_copy, memfd_copy,
+        sparse, shared, swapped, userfaultfd, pinned, spliced, idle, held, unused,
         cut,
     )
 }  # fmt: skip

@@ -70,9 +70,13 @@ def listening(fs: KernelFs) -> Iterator[Callable[[Sampler, Sample], Sample]]:
             problem = error.reason
 
         def add(sampler: Sampler, newest: Sample) -> Sample:
-            if problem is not None:
-                return _with_host(newest, problems=newest.host.problems | {"tracefs": problem})
-            return _with_looks(sampler, newest, *trace.finish())
+            why = problem
+            if why is None:
+                try:
+                    return _with_looks(sampler, newest, *trace.finish())
+                except KernelTextError as error:
+                    why = error.reason
+            return _with_host(newest, problems=newest.host.problems | {"tracefs": why})
 
         yield add
 

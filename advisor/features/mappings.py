@@ -43,6 +43,7 @@ MAPPING_TYPES: dict[str, type[pl.DataType]] = {
     "writable": pl.Boolean,
     "locked": pl.Boolean,
     "slot_bytes": pl.Int64,
+    "name": pl.String,
     "object": pl.String,
     "userfaultfd": pl.Boolean,
     "noreserve": pl.Boolean,

@@ -14,7 +14,10 @@ MISSING = "missing"
 """Reason of a host problem that says: there is no such file here (errors.MissingError)."""
 THP_FOLDER = "transparent_hugepage"
 SHMEM_OFF_MODES = frozenset({"never", "deny"})
+SHMEM_ON_MODES = frozenset({"always", "force"})
 SHMEM_ADVISE = "advise"
+MOUNTED = "^/(dev|run)/shm/"
+"""Names of shmem in a mounted tmpfs, which follows its huge= option."""
 ALWAYS, MADVISE, NEVER = "always", "madvise", "never"
 
 
@@ -57,6 +60,8 @@ def whole_vma_reason(observed: Observed) -> pl.Expr:
         .then(pl.lit(why.HOST_NEVER))
         .when(IS_SHMEM & ~advised & (pl.col("eligible").fill_null(0) == 0) & pl.lit(shmem_mode == SHMEM_ADVISE))
         .then(pl.lit(why.SHMEM_NOT_ADVISED))
+        .when(_is_at_odds_with_its_file(host))
+        .then(pl.lit(why.MISALIGNED))
         .when(IS_SHMEM & _shmem_is_off(host))
         .then(pl.lit(why.SHMEM_OFF))
     )
@@ -92,6 +97,18 @@ def _enabled(observed: Observed, row: int) -> bool:
     """Whether status says that THP is not switched off altogether: a kernel before 5.0 has no such prctl mode."""
     status = observed.processes[row].status
     return status is not None and status.thp_enabled == 1
+
+
+def _is_at_odds_with_its_file(host: HostValues) -> pl.Expr:
+    """Whether a shmem VMA lies askew: at an address that differs from its place in the file by no whole huge page.
+
+    smaps does not tell the place. But where policy lets this memory be huge and there is room, nothing else makes
+    THPeligible 0 (thp_vma_suitable_order in include/linux/huge_mm.h). A mounted tmpfs has a policy of its own.
+    """
+    mode = host["host_shmem_enabled"]
+    allowed = pl.lit(mode in SHMEM_ON_MODES) | (pl.lit(mode == SHMEM_ADVISE) & (pl.col("advice") == "hg"))
+    mounted = pl.col("name").str.contains(MOUNTED)
+    return IS_SHMEM & allowed & ~mounted & (pl.col("eligible") == 0) & (pl.col("slot_bytes") > 0)
 
 
 def _shmem_is_off(host: HostValues) -> pl.Expr:

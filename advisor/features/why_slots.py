@@ -33,6 +33,10 @@ REFUSALS: Mapping[str, str] = {
 """What khugepaged's tracepoints call a refusal (include/trace/events/huge_memory.h, its spelling) -> reason."""
 
 
+PASSING = frozenset(("page_not_in_lru", "could_not_delete_page_from_lru"))
+"""Refusals of a moment: the page waits in a CPU's list or is being moved. The next look tells more."""
+
+
 class Group(NamedTuple):
     """`slots` slots, no huge page mapping any, that agree in how many of their base pages are present, of these
     shared with other processes (None is not known), and swapped. The zero page is not present."""
@@ -270,9 +274,10 @@ def _rest(vma: Vma, size: int, state: str, host: HostEvidence, parts: Parts) -> 
 
 def _traced(refusals: Mapping[str, int]) -> dict[str, float]:
     """Share of the looks that khugepaged took at this VMA, by the reason it refused for."""
-    looks = sum(refusals.values())
+    lasting = {status: times for status, times in refusals.items() if status not in PASSING}
+    looks = sum(lasting.values())
     shares: dict[str, float] = {}
-    for status, times in refusals.items():
+    for status, times in lasting.items():
         if (reason := REFUSALS.get(status)) is not None:
             shares[reason] = shares.get(reason, 0.0) + times / looks
     return shares

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from advisor.features import feature_table, why_not_huge
 from advisor.features.why_not_huge import REMEDIES
@@ -64,7 +65,9 @@ NO_THP = HostState(problems={"kernel/mm/transparent_hugepage": "missing"})
         (shmem(eligible=1), None, 1, "eligible-not-yet"),
         (shmem(), SHMEM_ADVISE, 1, "shmem-not-advised"),
         (shmem(advice="hg", eligible=None), SHMEM_ADVISE, 1, "eligible-not-yet"),
-        (shmem(eligible=0), SHMEM_ALWAYS, 1, "shmem-not-enabled"),
+        (shmem(eligible=0), SHMEM_ALWAYS, 1, "misaligned"),
+        (shmem(eligible=0, advice="hg"), SHMEM_ADVISE, 1, "misaligned"),
+        (replace(shmem(eligible=0), name="/dev/shm/a"), SHMEM_ALWAYS, 1, "shmem-not-enabled"),
         (shmem(eligible=1), SHMEM_ALWAYS, 1, "eligible-not-yet"),
         (mapping("file", 8 * MIB, Rss=MIB, Anonymous=MIB), None, 1, "private-file-copy"),
         (mapping("file", MIB, Rss=MIB, Anonymous=MIB, advice="nh"), NEVER, 0, "private-file-copy"),

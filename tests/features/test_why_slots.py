@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from advisor.features import why_not_huge
 from advisor.procfs.facts import BuddyZone, CgroupMembership, CgroupMemory, PinnedRange
-from advisor.profile.model import HostState, Mapping, PageScan, ProcessFacts, SlotGroup, VmaPages
+from advisor.profile.model import HostState, Mapping, PageScan, ProcessFacts, Refusal, SlotGroup, VmaPages
 from tests.features.factory import (
     BASE_PAGE,
     MIB,
@@ -131,6 +131,12 @@ def test_policy_userfaultfd_and_use_come_before_khugepaged() -> None:
     armed = replace(vma(), userfaultfd=True)
     assert sizes(armed, pages=scan((1, 0, 0, 8)), state=host(none=0)) == {"userfaultfd": 16 * MIB}
     assert sizes(vma(Referenced=0)) == {"not-referenced": 16 * MIB}
+
+
+def test_what_khugepaged_said_of_a_vma_is_taken_by_its_share_of_lasting_refusals() -> None:
+    said = [Refusal(START, "not_suitable_page_count", 3), Refusal(START, "vma_check_failed", 1)]
+    passing = [Refusal(START, "page_not_in_lru", 9), Refusal(0, "exceed_swap_pte", 9)]
+    assert sizes(vma(), refusals=said + passing) == {"pinned": 12 * MIB, "khugepaged-not-yet": 4 * MIB}
 
 
 def test_where_no_huge_page_is_free_that_is_the_reason() -> None:
