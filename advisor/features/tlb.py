@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from advisor.features.declare import HostValues, Value, byte_count, number
+from advisor.features.declare import HostValues, Value, byte_count, count, number
 from advisor.features.totals import ratio
 from advisor.procfs.facts import TlbLevel
 
@@ -22,6 +22,13 @@ FEATURES = (
         "tlb_reach_gigantic_bytes",
         "TLB reach of one core with pages of host_pool_gigantic_page_bytes.",
         REACH,
+        "no such page size on this host, or its TLB is not known",
+        "host",
+    ),
+    count(
+        "host_tlb_first_gigantic_entries",
+        "Entries of the first-level data TLB of one core for pages of host_pool_gigantic_page_bytes.",
+        "TLB table by CPU model",
         "no such page size on this host, or its TLB is not known",
         "host",
     ),
@@ -55,7 +62,13 @@ def host_values(levels: Sequence[TlbLevel], host: HostValues) -> dict[str, Value
         "tlb_reach_base_bytes": reach_bytes(levels, host["host_base_page_bytes"]),
         "tlb_reach_pmd_bytes": reach_bytes(levels, host["host_pmd_bytes"]),
         "tlb_reach_gigantic_bytes": reach_bytes(levels, host["host_pool_gigantic_page_bytes"]),
+        "host_tlb_first_gigantic_entries": first_level_entries(levels, host["host_pool_gigantic_page_bytes"]),
     }
+
+
+def first_level_entries(levels: Sequence[TlbLevel], page_bytes: Value) -> int | None:
+    """Entries of the first level for pages of this size; None where that level is not known to hold any."""
+    return next((level.entries for level in levels if level.level == 1 and level.page_bytes == page_bytes), None)
 
 
 def reach_bytes(levels: Sequence[TlbLevel], page_bytes: Value) -> int | None:

@@ -12,6 +12,7 @@ from advisor.recommendation.artefacts import Artefacts, make_artefacts
 from advisor.recommendation.decide import at_stake_bytes, decide, permitted
 from advisor.recommendation.demands import new_demands, shared_object, without_room
 from advisor.recommendation.gains import Expectation, Predicted, Row, Target, expectations
+from advisor.recommendation.gigantic import gigantic_verdict
 from advisor.recommendation.model import Plan, ProcessAdvice, Recommendation
 from advisor.recommendation.page_tables import tables_after
 from advisor.recommendation.plan import EMPTY_PLAN, make_plan
@@ -49,8 +50,8 @@ def recommend(
     texts = list(made.by_id.values())
     after = tables_after(rows[0], rows, advice)
     advice = [
-        replace(_with_artefacts(one, made), page_table_bytes_after=tables)
-        for one, tables in zip(advice, after, strict=True)
+        replace(_with_artefacts(one, made), page_table_bytes_after=tables, gigantic_verdict=gigantic_verdict(row))
+        for row, one, tables in zip(rows, advice, after, strict=True)
     ]
     return advice, replace(plan, artefacts=texts, tenants=who)
 

@@ -71,6 +71,7 @@ class ProcessAdvice(Struct, frozen=True):
     """A recommendation and whom it is for. at_stake_bytes is for sorting (`decide.at_stake_bytes`).
 
     page_table_bytes_after: its page tables with the whole plan carried out, an estimate; None: not known.
+    gigantic_verdict: whether pages larger than the PMD page would do more, in words; None where nobody would ask.
     """
 
     pid: int
@@ -78,6 +79,7 @@ class ProcessAdvice(Struct, frozen=True):
     recommendation: Recommendation
     at_stake_bytes: int
     page_table_bytes_after: int | None = None
+    gigantic_verdict: str | None = None
 
 
 class Tenant(Struct, frozen=True):

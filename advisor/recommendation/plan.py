@@ -8,6 +8,7 @@ from typing import Any
 from advisor.profile.model import HostState
 from advisor.recommendation.cgroup_plan import plan_cgroups
 from advisor.recommendation.demands import Demand, new_demands, spread
+from advisor.recommendation.gigantic import gigantic_line
 from advisor.recommendation.guests import plan_guests
 from advisor.recommendation.model import (
     BeforeAfter,
@@ -63,7 +64,10 @@ def make_plan(
     tables = page_tables(rows, tables_after(host, rows, advice))
     cgroups = plan_cgroups(host, rows, demands, state)
     return Plan(
-        summary=plan_lines(advice, thp, pools, memory, tables, demands),
+        summary=[
+            *plan_lines(advice, thp, pools, memory, tables, demands),
+            *filter(None, [gigantic_line(host, advice)]),
+        ],
         thp=thp,
         pools=pools,
         memory=memory,

@@ -197,6 +197,8 @@ def _about(process: ProcessEntry) -> Iterator[str]:
     yield f"Gain {words.gain(advice.expected_gain)}; {words.bloat(advice)}{basis}"
     if process.bloat_forecast is not None:
         yield words.bloat_forecast(process.bloat_forecast)
+    if advice.gigantic_verdict:
+        yield markdown(advice.gigantic_verdict)
     override = f": {markdown(advice.override_reason)}" if advice.override_reason else ""
     yield f"Decided by {advice.decided_by} with {advice.confidence} confidence{override}"
     if advice.artefacts:

@@ -230,6 +230,7 @@ def _recommendation(advice: ProcessAdvice, row: Row) -> RecommendationEntry:
         changes=_is_change(advised, row),
         bloat_basis=advised.bloat_basis,
         page_table_bytes_after=advice.page_table_bytes_after,
+        gigantic_verdict=advice.gigantic_verdict,
     )
 
 

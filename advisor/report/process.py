@@ -36,6 +36,7 @@ class RecommendationEntry(Struct, frozen=True):
     whole pages cost by rounding up (hugetlb). bloat_basis: pages (counted in a scan) or smaps (a bound that may be
     far too high), for thp and thp-off. reasons: the deciding one first. changes: false where the policy is what the
     process has already. page_table_bytes_after: its page tables with the whole plan carried out, an estimate.
+    gigantic_verdict: whether pages larger than the PMD page would do more; null where its memory is too little.
     """
 
     policy: PolicyName
@@ -53,6 +54,7 @@ class RecommendationEntry(Struct, frozen=True):
     changes: bool
     bloat_basis: str | None = None
     page_table_bytes_after: int | None = None
+    gigantic_verdict: str | None = None
 
 
 class BloatAt(Struct, frozen=True):

@@ -24,6 +24,11 @@ gains."""
 WORTH_A_NOTE_BYTES = 1 * GIB
 """Bytes. Source: own choice. Reason: nobody considers gigantic pages for less."""
 
+FEW_ENTRIES = 8
+"""Entries. Source: vendor TLB tables: 4 from Sandy Bridge to Cascade Lake, 8 from Ice Lake to Granite Rapids, 64 and
+more of Zen. Reason: where the first level holds so few, memory of more pages than that misses it on most accesses
+that 32 entries for 2 MiB pages serve, if what is hot lies scattered."""
+
 TLB_TABLES = "vendor TLB tables: last-level data TLB entries by page size"
 
 
@@ -153,9 +158,68 @@ def gigantic_not_suppliable_now() -> pl.Expr:
     )
 
 
+@rule(
+    id="gigantic-few-entries",
+    title="The TLB holds few gigantic pages at once",
+    theme=THEME,
+    severity=Severity.INFO,
+    confidence=Confidence.MEDIUM,
+    message="The first level of the TLB has {host_tlb_first_gigantic_entries} entries for pages of "
+    "{host_pool_gigantic_page_bytes}; {resident_memory_bytes} are more than they reach.",
+    remedy="Measure with the program's own load before reserving gigantic pages: scattered access can be slower.",
+    sources=(TLB_TABLES,),
+    known_problems="A second level for this size (from Broadwell on, and Zen 3) makes up for most of it.",
+)
+def gigantic_few_entries() -> pl.Expr:
+    """What it does: matches a possible user of gigantic pages, beyond PMD reach, on a processor whose first-level TLB
+    has at most 8 entries for them, fewer than the memory has pages.
+
+    Why it matters: each access outside these few pages then goes to the second level or walks, where PMD pages of
+    what is hot would have had an entry.
+
+    Example: a 40 GiB database on Skylake: 4 entries of 1 GiB.
+    """
+    return (
+        can_use_gigantic()
+        & beyond_pmd_reach()
+        & (col("host_tlb_first_gigantic_entries") <= FEW_ENTRIES)
+        & (
+            col("resident_memory_bytes")
+            > col("host_tlb_first_gigantic_entries") * col("host_pool_gigantic_page_bytes")
+        )
+    )
+
+
+@rule(
+    id="gigantic-guest-not-whole",
+    title="The guest's RAM is no whole number of gigantic pages",
+    theme=THEME,
+    severity=Severity.INFO,
+    confidence=Confidence.HIGH,
+    message="The guest has {guest_ram_bytes} of RAM, no multiple of {host_pool_gigantic_page_bytes}.",
+    remedy="For gigantic pages give the guest a whole number of them; else use PMD pages.",
+    sources=(HUGETLBPAGE,),
+    known_problems="Memory for the firmware and video is beside the guest's RAM and needs no gigantic page.",
+)
+def gigantic_guest_not_whole() -> pl.Expr:
+    """What it does: matches a guest that is large enough for gigantic pages and has a part of one in its RAM.
+
+    Why it matters: QEMU refuses a memory backend whose size is no multiple of its page size.
+
+    Example: a guest of 40.5 GiB.
+    """
+    return (
+        (col("guest_ram_bytes") >= GIGANTIC_PAGES_FILLED * col("host_pool_gigantic_page_bytes"))
+        & (col("guest_ram_bytes") % col("host_pool_gigantic_page_bytes") != 0)
+        & col("is_vmm")
+    )
+
+
 RULES = (
     gigantic_worth_considering,
     gigantic_not_needed,
     gigantic_not_better_on_this_cpu,
     gigantic_not_suppliable_now,
+    gigantic_few_entries,
+    gigantic_guest_not_whole,
 )

@@ -190,4 +190,23 @@ GIGANTIC = {
             {**BEYOND},
         ],
     ),
+    "gigantic-few-entries": Example(
+        {**BEYOND, "application_id": "java", "host_tlb_first_gigantic_entries": 4},
+        "The first level of the TLB has 4 entries for pages of 1 GiB; 40 GiB are more than they reach.",
+        [
+            {**BEYOND, "application_id": "java", "host_tlb_first_gigantic_entries": 9},
+            {**BEYOND, "host_tlb_first_gigantic_entries": 4},
+            {
+                "resident_memory_bytes": 8 * GIB,
+                "memory_to_pmd_reach": 2.7,
+                "application_id": "java",
+                "host_tlb_first_gigantic_entries": 8,
+            },
+        ],
+    ),
+    "gigantic-guest-not-whole": Example(
+        {**GUEST, "guest_ram_bytes": 40 * GIB + 512 * MIB},
+        "The guest has 40.5 GiB of RAM, no multiple of 1 GiB.",
+        [{**GUEST, "guest_ram_bytes": 40 * GIB}, {**GUEST, "guest_ram_bytes": 3 * GIB + 512 * MIB}],
+    ),
 }

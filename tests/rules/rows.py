@@ -53,6 +53,7 @@ HOST: Values = {
     "host_duration_s": 30.0,
     "tlb_reach_pmd_bytes": 3 * GIB,
     "tlb_reach_gigantic_bytes": 16 * GIB,
+    "host_tlb_first_gigantic_entries": 64,
 }
 
 QUIET: Values = {
