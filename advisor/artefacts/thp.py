@@ -93,9 +93,14 @@ def khugepaged_at_boot(
     return with_warnings(made, conflicts(configuration, made.path or "", {write.path for write in writes}, None))
 
 
-def _write(change: ThpChange) -> KernelWrite:
+def switch_path(change: ThpChange) -> str:
+    """The file of the switch: the host's, or that of one page size."""
     folder = THP_FOLDER if change.page_bytes is None else f"{THP_FOLDER}/hugepages-{kib(change.page_bytes)}kB"
-    return KernelWrite(f"{folder}/{change.switch}", change.value, change.previous)
+    return f"{folder}/{change.switch}"
+
+
+def _write(change: ThpChange) -> KernelWrite:
+    return KernelWrite(switch_path(change), change.value, change.previous)
 
 
 def _summary(changes: Sequence[ThpChange]) -> str:

@@ -6,10 +6,9 @@ import re
 import shlex
 from collections.abc import Sequence
 
-from advisor.artefacts.conflicts import THP_FOLDER
 from advisor.artefacts.model import MARK, Artefact, count, lines
 from advisor.artefacts.pools import PoolChange, nr_hugepages
-from advisor.artefacts.thp import ThpChange
+from advisor.artefacts.thp import ThpChange, switch_path
 
 PROFILE = "hugepage-advisor"
 """Name of the profile."""
@@ -36,9 +35,9 @@ def tuned_profile(
         f"{OPTIONS[one.switch]}={one.value}" for one in switches if one.page_bytes is None and one.switch in OPTIONS
     ]
     sysfs = [
-        f"{THP_FOLDER}/{one.switch}={one.value}"
+        f"{switch_path(one)}={one.value}"
         for one in switches
-        if one.page_bytes is None and one.switch not in OPTIONS
+        if one.page_bytes is not None or one.switch not in OPTIONS
     ]
     sysfs += [f"{nr_hugepages(pool)}={count(pool.pages, 'pages')}" for pool in pools]
     back = f"tuned-adm profile {shlex.quote(active)}"

@@ -140,7 +140,7 @@ def _switch_changes(host: Row, plan: ThpPlan) -> list[ThpChange]:
     }
     after = {"enabled": plan.enabled, "defrag": plan.defrag, "shmem_enabled": plan.shmem_enabled}
     return [
-        ThpChange(switch, value, before[switch])
+        ThpChange(switch, value, before[switch], plan.enabled_page_bytes if switch == "enabled" else None)
         for switch in SWITCHES
         if switch in plan.changed and (value := after[switch]) is not None
     ]

@@ -108,7 +108,8 @@ class ThpPlan(Struct, frozen=True):
     """THP switches of the host as they should be; a value equal to today's is no change, None is unknown.
 
     khugepaged: file name below khugepaged/ -> new value, only what changes. changed: names of what changes. denied:
-    why the mode gives huge pages to nobody else; None where everybody who needs them gets them.
+    why the mode gives huge pages to nobody else; None where everybody who needs them gets them. enabled_page_bytes:
+    the page size whose own switch `enabled` is about, None for the host-wide one, which it follows by default.
     """
 
     enabled: str | None
@@ -118,6 +119,7 @@ class ThpPlan(Struct, frozen=True):
     changed: list[str]
     reason: str
     denied: str | None = None
+    enabled_page_bytes: int | None = None
 
 
 class PoolTerm(Struct, frozen=True):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from advisor.profile.model import HostState
 from advisor.recommendation.cgroup_plan import plan_cgroups
 from advisor.recommendation.demands import Demand, new_demands, spread
@@ -27,7 +29,7 @@ from advisor.recommendation.pool_state import HostNow, host_now
 from advisor.recommendation.risks import Planned, find_risks
 from advisor.recommendation.sizing import moved_bytes
 from advisor.recommendation.tenants import tenants, wanting
-from advisor.recommendation.thp_plan import plan_thp
+from advisor.recommendation.thp_plan import own_switch, plan_thp
 from advisor.rules import Finding, Status
 
 Row = Mapping[str, Any]
@@ -58,7 +60,7 @@ def make_plan(
     matched = {finding.rule.id for finding in host_findings if finding.status is Status.MATCHED}
     found = wanting(rows, advice)
     demands = new_demands(rows, advice)
-    thp = plan_thp(host, rows, found, matched)
+    thp = replace(plan_thp(host, rows, found, matched), enabled_page_bytes=own_switch(state))
     pools = plan_pools(host, rows, advice, matched, now)
     memory = _memory(rows, advice, pools, demands, now)
     tables = page_tables(rows, tables_after(host, rows, advice))

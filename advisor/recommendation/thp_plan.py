@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from advisor.profile.model import HostState
 from advisor.recommendation.model import ThpPlan
 from advisor.recommendation.tenants import (
     SWITCHED_OFF_BY,
@@ -78,6 +79,17 @@ def plan_thp(host: Row, rows: Sequence[Row], found: Sequence[Wanting], host_rule
     changed = [name for name, (now, then) in switches.items() if now != then]
     changed += [f"khugepaged/{name}" for name in khugepaged]
     return ThpPlan(mode.enabled, defrag, shmem_enabled, khugepaged, changed, mode.reason, mode.denied)
+
+
+def own_switch(state: HostState | None) -> int | None:
+    """The PMD page size, bytes, where its own switch decides, not the host-wide one (6.8+); None where it inherits.
+
+    Writing the host-wide switch would then change nothing (transhuge.rst, hugepages-<size>kB/enabled).
+    """
+    thp = state.thp if state is not None else None
+    sizes = thp.sizes if thp is not None else []
+    own = next((size for size in sizes if thp is not None and size.page_bytes == thp.pmd_bytes), None)
+    return own.page_bytes if own is not None and own.enabled not in (None, "inherit") else None
 
 
 def choose_mode(host: Row, rows: Sequence[Row], found: Sequence[Wanting]) -> Mode:

@@ -28,7 +28,8 @@ GetsBy = Literal[
 class PlanThp(Struct, frozen=True):
     """The switches of transparent huge pages as they should be; null: unknown. changed: names of those that change.
 
-    khugepaged: file name below khugepaged/ -> new value, only what changes.
+    khugepaged: file name below khugepaged/ -> new value, only what changes. denied: why who needs huge pages and gets
+    none does not. enabled_page_bytes: the page size whose own switch `enabled` is about; null: the host-wide one.
     """
 
     enabled: str | None
@@ -37,6 +38,8 @@ class PlanThp(Struct, frozen=True):
     khugepaged: dict[str, int]
     changed: list[str]
     reason: str | None
+    denied: str | None = None
+    enabled_page_bytes: int | None = None
 
 
 class PoolTerm(Struct, frozen=True):

@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from advisor.procfs.facts import Thp, ThpSize
+from advisor.profile.model import HostState
 from advisor.recommendation import Plan, recommend
 from advisor.recommendation.model import Tenant
 from tests.recommendation.planted_rows import program
@@ -100,6 +102,15 @@ def test_redis_switches_itself_off_where_its_version_knows_how() -> None:
     for version, means in versions.items():
         assert by_pid(plan_of({**row, "application_version": version}))[2].gets_by == means
     assert by_pid(plan_of({**row, "application_id": None, "allocator": "glibc"}))[2].gets_by == "prctl"
+
+
+@pytest.mark.parametrize(("own", "folder"), [("inherit", ""), ("never", "hugepages-2048kB/")])
+def test_the_switch_that_decides_is_the_one_that_is_set(own: str, folder: str) -> None:
+    state = HostState(thp=Thp("madvise", "madvise", "never", pmd_bytes=PMD, sizes=[ThpSize(PMD, own)]))
+    row = numerics(1, "never")
+    plan = recommend(frame(row), state=state)[1]
+    text = next(artefact.text for artefact in plan.artefacts if artefact.id == "thp-now")
+    assert f"echo madvise > /sys/kernel/mm/transparent_hugepage/{folder}enabled" in text
 
 
 def test_processes_alike_are_one_tenant() -> None:
