@@ -122,8 +122,8 @@ def look_at_memory(
         if zone.start_pfn is not None and zone.spanned and zone.managed
     ]
     with PageFlagReader(fs) as reader:
-        look = _Look(reader, spans, block_bytes // base_page_bytes, clock)
-        blocks = look.blocks(on_cpu_lists)
+        look = _Look(reader, spans, block_bytes // base_page_bytes, on_cpu_lists, clock)
+        blocks = look.blocks()
         ranges = look.ranges({size: size // base_page_bytes for size in gigantic})
     return Contiguity(block_bytes, blocks, ranges, round(clock() - began, 6))
 
@@ -132,12 +132,18 @@ class _Look:
     """The state of one look: the file, the zones, the size of a block, and blocks that forbid a range."""
 
     def __init__(
-        self, reader: PageFlagReader, spans: Sequence[Span], block_pages: int, clock: Callable[[], float]
+        self,
+        reader: PageFlagReader,
+        spans: Sequence[Span],
+        block_pages: int,
+        on_cpu_lists: dict[tuple[int, str], int],
+        clock: Callable[[], float],
     ) -> None:
         self.reader, self.spans, self.block_pages, self.clock = reader, spans, block_pages, clock
+        self.on_cpu_lists = on_cpu_lists
         self.forbidding: dict[int, str] = {}
 
-    def blocks(self, on_cpu_lists: dict[tuple[int, str], int]) -> list[ZoneBlocks]:
+    def blocks(self) -> list[ZoneBlocks]:
         """The sampled blocks of every zone; zones share the sample and the time by their size."""
         whole = [max(span.end // self.block_pages + -span.first // self.block_pages, 0) for span in self.spans]
         total = sum(whole)
@@ -148,13 +154,10 @@ class _Look:
             wanted = min(number, max(-(-SAMPLED_BLOCKS * number // total), LEAST_BLOCKS))
             firsts = _spread(-(-span.first // self.block_pages), number, wanted) * self.block_pages
             until = self.clock() + BLOCKS_LIMIT_S * number / total
-            key = (span.zone.node, span.zone.zone)
-            found.append(self._zone_blocks(span.zone, number, firsts, until, on_cpu_lists.get(key)))
+            found.append(self._zone_blocks(span.zone, number, firsts, until))
         return found
 
-    def _zone_blocks(
-        self, zone: Zone, number: int, firsts: npt.NDArray[np.int64], until: float, on_cpu_lists: int | None
-    ) -> ZoneBlocks:
+    def _zone_blocks(self, zone: Zone, number: int, firsts: npt.NDArray[np.int64], until: float) -> ZoneBlocks:
         sums = np.zeros(len(COUNTED), np.int64)
         batch = max(BATCH_PAGES // self.block_pages, 1)
         for begin in range(0, len(firsts), batch):
@@ -163,7 +166,8 @@ class _Look:
             if self.clock() > until:
                 break
         counts = dict(zip(COUNTED, (int(value) for value in sums), strict=True))
-        return ZoneBlocks(node=zone.node, zone=zone.zone, blocks=number, cpu_list_pages=on_cpu_lists, **counts)
+        on_lists = self.on_cpu_lists.get((zone.node, zone.zone))
+        return ZoneBlocks(node=zone.node, zone=zone.zone, blocks=number, cpu_list_pages=on_lists, **counts)
 
     def _read(self, firsts: npt.NDArray[np.int64]) -> Uint64s:
         """Flags of the blocks that begin at these page frames; what lies beyond the end of memory is a hole."""
@@ -212,10 +216,11 @@ class _Look:
         known = {first // pages: name for first, name in self.forbidding.items()}
         counts = {"movable": 0, "unnamed": 0, "blank": 0, "unread": 0}
         blocked: dict[str, int] = {}
+        on_lists = self.on_cpu_lists.get((span.zone.node, span.zone.zone), 0)
         for number in range(-(-span.first // pages), span.end // pages):
             first = number * pages
             name = known.get(number) or (OTHER_ZONES if self._is_shared(span, first, first + pages) else None)
-            answer = name or (self._range(first, first + pages) if self.clock() < until else "unread")
+            answer = name or (self._range(first, first + pages, on_lists) if self.clock() < until else "unread")
             if answer in counts:
                 counts[answer] += 1
             else:
@@ -226,8 +231,11 @@ class _Look:
         """Whether another zone's span reaches into these page frames: whose they are is not known then."""
         return any(other is not span and other.first < end and first < other.end for other in self.spans)
 
-    def _range(self, first: int, end: int) -> str:
-        """movable | unnamed | blank, or the name of what forbids it."""
+    def _range(self, first: int, end: int, on_lists: int) -> str:
+        """movable | unnamed | blank, or the name of what forbids it.
+
+        More unnamed pages than the lists per CPU hold cannot all be theirs: a part is blank.
+        """
         pages, unnamed = 0, 0
         for _, words in self.reader.pieces(first, end):
             seen = _seen(words)
@@ -238,7 +246,7 @@ class _Look:
             unnamed += int(seen.unnamed.sum())
         if pages < end - first:
             return _name(np.array([kpf.NOPAGE], np.uint64))
-        return "blank" if unnamed == pages else "unnamed" if unnamed else "movable"
+        return "blank" if unnamed > on_lists else "unnamed" if unnamed else "movable"
 
 
 def _seen(words: Uint64s) -> Seen:

@@ -288,7 +288,7 @@ def _ranges_basis(ranges: Sequence[ZoneRanges], room: int, bounds: Bounds) -> st
             sum(one.unnamed for one in ranges),
             "also pages without a name, free ones on a list of one CPU or the kernel's",
         ),
-        (sum(one.blank for one in ranges), "no memory, or none that is initialised"),
+        (sum(one.blank for one in ranges), "parts without memory, or without any that is initialised"),
         (sum(one.unread for one in ranges), "nothing unmovable as far as the time for looking went"),
     ]
     counts += [(count, name) for name, count in sorted(blocked.items(), key=lambda item: (-item[1], item[0]))]

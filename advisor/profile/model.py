@@ -321,8 +321,8 @@ class ZoneBlocks(Struct, frozen=True, array_like=True):
 class ZoneRanges(Struct, frozen=True, array_like=True):
     """Aligned ranges of one gigantic page in one zone, all pages looked at until one forbids it.
 
-    movable, unnamed, blank: as in `ZoneBlocks`. blocked: the others, by what was met first. unread: those in which
-    nothing forbidding was met before the time ran out.
+    movable, unnamed: as in `ZoneBlocks`; blank: those with more unnamed pages than the lists per CPU hold. blocked:
+    the others, by what was met first. unread: those in which nothing forbidding was met before the time ran out.
     """
 
     node: int

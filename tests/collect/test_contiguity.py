@@ -98,6 +98,13 @@ def test_pages_without_a_name_are_kept_apart_and_the_lists_per_cpu_that_may_expl
     assert (ranges.movable, ranges.unnamed, ranges.blank) == (1, 2, 1)
 
 
+def test_more_unnamed_pages_than_lists_per_cpu_hold_make_a_range_blank(memory: Memory) -> None:
+    memory.words[:11] = 0
+    memory.words[RANGE : RANGE + 12] = 0
+    _, ranges = memory.look()
+    assert (ranges.movable, ranges.unnamed, ranges.blank) == (2, 1, 1)
+
+
 def test_ranges_are_aligned_and_whole(tmp_path: Path) -> None:
     memory = Memory(tmp_path, 3, first=BLOCK)
     blocks, ranges = memory.look()
