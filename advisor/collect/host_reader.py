@@ -13,7 +13,7 @@ from advisor.collect.host import read_host_facts, read_host_state
 from advisor.procfs.errors import KernelTextError
 from advisor.procfs.facts import CgroupMembership
 from advisor.procfs.fs import KernelFs
-from advisor.procfs.thp import read_thp
+from advisor.procfs.thp import has_mthp, read_thp
 from advisor.profile.model import HostFacts, HostState
 
 T = TypeVar("T")
@@ -62,6 +62,11 @@ class HostReader:
         """The THP size of this host; None without THP."""
         thp = self._guarded(lambda: read_thp(self.fs), None)
         return thp.pmd_bytes if thp else None
+
+    def has_mthp(self) -> bool:
+        """Whether somebody has, or may get, mTHP; False also where it is unknown."""
+        thp = self._guarded(lambda: read_thp(self.fs, {}), None)
+        return bool(thp and has_mthp(thp))
 
     def state(
         self, *, with_pagetypes: bool, cgroups: list[list[CgroupMembership]], khugepaged_pid: int | None

@@ -76,16 +76,25 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class PagePlan:
-    """Targets of one process, the fullest first. elsewhere_bytes: resident in VMAs of which no address is known."""
+    """Targets of one process, the fullest first. elsewhere_bytes: resident in VMAs of which no address is known.
+
+    hugetlb: where its hugetlb VMAs begin, which hold no folios of interest.
+    """
 
     pid: int
     targets: tuple[Target, ...]
     elsewhere_bytes: int
+    hugetlb: frozenset[int] = frozenset()
 
     @property
     def anon_bytes(self) -> int:
         """Resident in the targets: what the plan is about."""
         return sum(target.resident_bytes for target in self.targets)
+
+    @property
+    def base_bytes(self) -> int:
+        """Resident in the targets and mapped by no PMD."""
+        return sum(target.resident_bytes - target.huge_bytes for target in self.targets)
 
     @property
     def cost_s(self) -> float:
@@ -97,8 +106,10 @@ def plan_pages(pid: int, maps: Iterable[Mapping], fields: Sequence[str], shape: 
     """What to scan of a process, by its smaps; None where too little anonymous memory could be huge."""
     if "Rss" not in fields:
         return None
-    targets, elsewhere = [], 0
+    targets, elsewhere, hugetlb = [], 0, set()
     for mapping in maps:
+        if mapping.kind == "hugetlb" and mapping.start is not None:
+            hugetlb.add(mapping.start)
         if mapping.kind not in SCANNED_KINDS or not mapping.slot_bytes:
             continue
         target = _target(mapping, dict(zip(fields, mapping.values, strict=True)))
@@ -106,7 +117,9 @@ def plan_pages(pid: int, maps: Iterable[Mapping], fields: Sequence[str], shape: 
             elsewhere += target.resident_bytes
         elif target.resident_bytes or target.swapped_bytes:
             targets.append(target)
-    plan = PagePlan(pid, tuple(sorted(targets, key=lambda target: -target.resident_bytes)), elsewhere)
+    plan = PagePlan(
+        pid, tuple(sorted(targets, key=lambda target: -target.resident_bytes)), elsewhere, frozenset(hugetlb)
+    )
     growth = sum(target.could_grow_bytes(shape) for target in targets)
     return plan if plan.anon_bytes >= IMPORTANT_BYTES or growth >= GROWTH_BYTES else None
 

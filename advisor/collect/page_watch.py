@@ -9,10 +9,11 @@ from advisor.collect.guard import Outcome
 from advisor.collect.page_scan import PagePlan, choose_plans, differs, plan_pages
 from advisor.collect.page_slots import Shape
 from advisor.collect.tracking import Sections, Tracked
-from advisor.profile.model import PageScan
+from advisor.procfs.errors import KernelTextError
+from advisor.profile.model import FolioScan, PageScan
 
-PAGEMAP = "pagemap"
-"""The file, as problems of a process name it."""
+PAGEMAP, KPAGEFLAGS = "pagemap", "kpageflags"
+"""The files, as problems of a process name them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,16 @@ class PageWatch:
         tracked.page_plan, tracked.scanned_bytes = None, outcome.item.anon_bytes
         sections = self.sections.setdefault(tracked.pid, Sections(problems=dict(tracked.problems)))
         sections.pages = outcome.result
-        sections.problems.pop(PAGEMAP, None)
-        if outcome.error is not None:
-            sections.problems[PAGEMAP] = outcome.error.reason
+        _note(sections, PAGEMAP, outcome.error)
+
+    def take_folios(self, outcome: Outcome[PagePlan, FolioScan]) -> None:
+        """The same for large folios, of a process whose pages were taken at this tick."""
+        sections = self.sections[outcome.item.pid]
+        sections.folios = outcome.result
+        _note(sections, KPAGEFLAGS, outcome.error)
+
+
+def _note(sections: Sections, name: str, error: KernelTextError | None) -> None:
+    sections.problems.pop(name, None)
+    if error is not None:
+        sections.problems[name] = error.reason

@@ -18,6 +18,7 @@ import psutil
 
 from advisor.collect.budget import DEFAULT_SHARE, Budget
 from advisor.collect.fold import Folder
+from advisor.collect.folios import FolioReader, choose_folio_plans
 from advisor.collect.guard import DEADLINE_S, GuardedRun, Outcome, Reader, run_guarded
 from advisor.collect.host_reader import HostReader
 from advisor.collect.page_scan import PageReader
@@ -385,9 +386,17 @@ class Sampler:
             return
         shape = Shape(self.pmd_bytes, self.base_page_bytes)
         watch = PageWatch(self._tracked, tick.sections, shape)
-        plans = watch.due(tick.smaps_fields, self._scan_allowance_s(tick))
+        available_s = self._scan_allowance_s(tick)
+        plans = watch.due(tick.smaps_fields, available_s)
         for outcome in self._run(tick, PageReader(self.fs, shape), plans).outcomes:
             watch.take(outcome)
+            if outcome.stuck is not None:
+                self._quarantine.add(outcome.item.pid, outcome.stuck)
+        if not plans or not self._host.has_mthp():
+            return
+        plans = choose_folio_plans([plan for plan in plans if not self._quarantine.holds(plan.pid)], available_s)
+        for outcome in self._run(tick, FolioReader(self.fs, shape), plans).outcomes:
+            watch.take_folios(outcome)
             if outcome.stuck is not None:
                 self._quarantine.add(outcome.item.pid, outcome.stuck)
 

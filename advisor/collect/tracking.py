@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from advisor.collect.page_scan import PagePlan
 from advisor.collect.priority import Walk, WalkState
 from advisor.procfs.facts import PinnedRange, Stat, Status
-from advisor.profile.model import Mapping, PageScan, ProcessFacts, ProcessRecord
+from advisor.profile.model import FolioScan, Mapping, PageScan, ProcessFacts, ProcessRecord
 
 Identity = tuple[int, int]
 """(pid, start time in clock ticks since boot): a pid alone is used again."""
@@ -29,6 +29,7 @@ class Tracked:
     rollup: dict[str, int] | None = None
     maps: list[Mapping] | None = None
     pages: PageScan | None = None
+    folios: FolioScan | None = None
     pinned: list[PinnedRange] | None = None
     problems: dict[str, str] = field(default_factory=dict)
     walks: WalkState = field(default_factory=WalkState)
@@ -57,6 +58,7 @@ class Sections:
     rollup: dict[str, int] | None = None
     maps: list[Mapping] | None = None
     pages: PageScan | None = None
+    folios: FolioScan | None = None
     pinned: list[PinnedRange] | None = None
     problems: dict[str, str] = field(default_factory=dict)
     program_paths: tuple[str, ...] = ()
@@ -65,7 +67,7 @@ class Sections:
 def changed_sections(tracked: Tracked, new: Sections) -> ProcessRecord | None:
     """The record of what differs from before, remembered in `tracked`; None where nothing does."""
     changed: dict[str, object] = {}
-    for name in ("facts", "stat", "status", "rollup", "maps", "pages", "pinned"):
+    for name in ("facts", "stat", "status", "rollup", "maps", "pages", "folios", "pinned"):
         section = getattr(new, name)
         if section is not None and section != getattr(tracked, name):
             setattr(tracked, name, section)

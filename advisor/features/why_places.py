@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from advisor.features.why_slots import Group, Pages
 from advisor.procfs.facts import PinnedRange
-from advisor.profile.model import Refusal, VmaPages
+from advisor.profile.model import FolioCounts, Refusal, VmaPages
 from advisor.profile.timeline import ProcessState
 
 
@@ -26,10 +26,15 @@ class Places:
         """From the newest page scan, and from the pinned buffers where status still counts pinned memory."""
         scan = process.pages
         vmas = scan.vmas if scan is not None else []
+        folios = {vma.start: vma.counts for vma in process.folios.vmas} if process.folios is not None else {}
         pins = process.status is not None and process.status.vm_pinned_bytes
         return cls(
             pmd_bytes=pmd_bytes,
-            scanned={vma.start: _pages(vma) for vma in vmas if vma.start is not None},
+            scanned={
+                vma.start: _with_folios(_pages(vma), folios.get(vma.start), pmd_bytes)
+                for vma in vmas
+                if vma.start is not None
+            },
             summed={(vma.kind, vma.advice): _pages(vma) for vma in vmas if vma.start is None},
             pinned=process.pinned or () if pins else (),
             refusals=_by_start(process.refusals or ()),
@@ -59,6 +64,17 @@ def _by_start(refusals: Iterable[Refusal]) -> dict[int, dict[str, int]]:
     for refusal in refusals:
         found.setdefault(refusal.start, {})[refusal.status] = refusal.times
     return found
+
+
+def _with_folios(pages: Pages, counts: FolioCounts | None, pmd_bytes: int | None) -> Pages:
+    """The pages with what of them is in large folios that are mapped whole, by base page entries."""
+    if counts is None or pmd_bytes is None:
+        return pages
+    sizes = [(size.page_bytes, size.anon_aligned + size.anon_unaligned) for size in counts.sizes]
+    return pages._replace(
+        mthp_bytes=sum(found for page, found in sizes if page < pmd_bytes),
+        whole_bytes=sum(found for page, found in sizes if page >= pmd_bytes),
+    )
 
 
 def _pages(vma: VmaPages) -> Pages:

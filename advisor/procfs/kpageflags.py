@@ -89,19 +89,23 @@ class PageFlagReader:
             first += wanted
 
     def of(self, frames: Uint64s) -> Uint64s:
-        """Flags of these page frames, in their order; 0 for a number beyond the end of memory."""
+        """Flags of these page frames, in their order; 0 for a number beyond the end of memory.
+
+        Neighbours are read together, into one buffer of at most NEAR_PAGES words for each frame.
+        """
         if not len(frames):
             return np.zeros(0, np.uint64)
         numbers, places = np.unique(frames, return_inverse=True)
-        flags = np.zeros(len(numbers), np.uint64)
         cuts = np.flatnonzero(np.diff(numbers) > np.uint64(NEAR_PAGES)) + 1
-        for run in np.split(np.arange(len(numbers)), cuts):
-            first, last = int(numbers[run[0]]), int(numbers[run[-1]])
-            words = self.read(first, last - first + 1)
-            offsets = numbers[run] - np.uint64(first)
-            known = offsets < len(words)
-            flags[run[known]] = words[offsets[known]]
-        return flags[places]
+        firsts = numbers[np.concatenate(([0], cuts))]
+        lengths = (numbers[np.append(cuts, len(numbers)) - 1] - firsts).astype(np.int64) + 1
+        begins = np.cumsum(lengths) - lengths
+        words = np.zeros(int(lengths.sum()), np.uint64)
+        for first, begin, length in zip(firsts.tolist(), begins.tolist(), lengths.tolist(), strict=True):
+            self._fill(first, words[begin : begin + length])
+        run = np.searchsorted(firsts, numbers, "right") - 1
+        flags: Uint64s = words[begins[run] + (numbers - firsts[run]).astype(np.int64)][places]
+        return flags
 
     def _fill(self, first: int, words: Uint64s) -> int:
         """Number of words read; short at the end of memory alone."""

@@ -27,8 +27,8 @@ Uint64s = npt.NDArray[np.uint64]
 PAGEMAP_SCAN = 0xC0606610
 """_IOWR('f', 16, struct pm_scan_arg): 12 words of 64 bits."""
 
-PRESENT, SWAPPED, ZERO_PAGE, HUGE, SOFT_DIRTY = 1 << 3, 1 << 4, 1 << 5, 1 << 6, 1 << 7
-"""PAGE_IS_PRESENT, _SWAPPED, _PFNZERO, _HUGE (PMD-mapped or hugetlb), _SOFT_DIRTY."""
+FILE, PRESENT, SWAPPED, ZERO_PAGE, HUGE, SOFT_DIRTY = 1 << 2, 1 << 3, 1 << 4, 1 << 5, 1 << 6, 1 << 7
+"""PAGE_IS_FILE (page cache and shmem), _PRESENT, _SWAPPED, _PFNZERO, _HUGE (PMD-mapped or hugetlb), _SOFT_DIRTY."""
 
 ARGUMENT_WORDS = 12
 SIZE, START, END, VECTOR, VECTOR_LENGTH, MOST_PAGES = 0, 2, 3, 5, 6, 7
@@ -143,9 +143,26 @@ class PagemapScanner:
             raise process_error(error, self._path) from error
 
 
+def parse_reachable(data: bytes) -> list[Vma]:
+    """VMAs of /proc/PID/maps that permit any access, in address order, but for the kernel's own [vsyscall]."""
+    return [
+        vma
+        for vma, tail, _ in _vmas(data)
+        if not tail.startswith(b"---") and not tail.rstrip().endswith(b"[vsyscall]")
+    ]
+
+
 def parse_anonymous(data: bytes, smallest_bytes: int) -> list[Vma]:
     """Private anonymous VMAs of /proc/PID/maps of at least smallest_bytes: unnamed, heap and named by prctl."""
-    found = []
+    return [
+        vma
+        for vma, tail, number in _vmas(data)
+        if vma.end - vma.start >= smallest_bytes and _is_anonymous(tail, number)
+    ]
+
+
+def _vmas(data: bytes) -> Iterator[tuple[Vma, bytes, int]]:
+    """(addresses, rest of the line, its number). Raises IncompleteError, MalformedError."""
     for number, line in enumerate(whole_lines(data), 1) if data else ():
         addresses, blank, tail = line.partition(b" ")
         low, dash, high = addresses.partition(b"-")
@@ -155,9 +172,7 @@ def parse_anonymous(data: bytes, smallest_bytes: int) -> list[Vma]:
             vma = Vma(int(low, 16), int(high, 16))
         except ValueError:
             raise MalformedError("addresses are no hexadecimal numbers", line=number) from None
-        if vma.end - vma.start >= smallest_bytes and _is_anonymous(tail, number):
-            found.append(vma)
-    return found
+        yield vma, tail, number
 
 
 def _is_anonymous(tail: bytes, number: int) -> bool:

@@ -11,6 +11,11 @@ from advisor.procfs.text import list_optional, page_bytes_of_folder, parse_value
 
 THP_FOLDER = "kernel/mm/transparent_hugepage"
 
+INHERIT = "inherit"
+ANON_MODES = frozenset({"always", "madvise"})
+SHMEM_MODES = frozenset({"always", "within_size", "advise", "force"})
+"""Modes under which somebody may get pages of a size."""
+
 _CHOICES = re.compile(rb"(?:[a-z_+]+ )*\[([a-z_+]+)\](?: [a-z_+]+)*\s*")
 """Words separated by one blank, exactly one of them in brackets."""
 
@@ -49,6 +54,22 @@ def read_thp(fs: KernelFs, problems: dict[str, str] | None = None) -> Thp:
         pmd_bytes=number("hpage_pmd_size"),
         sizes=[_read_size(fs, size, f"{THP_FOLDER}/{folders[size]}", problems) for size in sorted(folders)],
         khugepaged=_read_counters(fs, f"{THP_FOLDER}/khugepaged", problems),
+    )
+
+
+def has_mthp(thp: Thp) -> bool | None:
+    """Whether anonymous or shared memory is, or may become, mTHP: pages between the base and the PMD page.
+
+    Memory that is there already counts by stats/nr_anon. None on kernels without sizes of their own (before 6.8).
+    """
+    small = [size for size in thp.sizes if size.page_bytes != thp.pmd_bytes]
+    if not small:
+        return None
+    return any(
+        size.stats.get("nr_anon", 0) > 0
+        or (thp.enabled if size.enabled == INHERIT else size.enabled) in ANON_MODES
+        or (thp.shmem_enabled if size.shmem_enabled == INHERIT else size.shmem_enabled) in SHMEM_MODES
+        for size in small
     )
 
 

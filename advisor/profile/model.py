@@ -241,13 +241,63 @@ class KhugepagedLooks(Struct, frozen=True):
     lost: int
 
 
+class FolioSize(Struct, frozen=True, array_like=True):
+    """Bytes in whole folios of page_bytes that page table entries map, as tools/mm/thpmaps counts them.
+
+    aligned: at a multiple of their size in the address space. cont: naturally aligned blocks of this size that are
+    contiguous in memory and lie in one folio, however large, also where it is mapped in part.
+    """
+
+    page_bytes: int
+    anon_aligned: int
+    anon_unaligned: int
+    anon_cont: int
+    file_aligned: int
+    file_unaligned: int
+    file_cont: int
+
+
+class FolioCounts(Struct, frozen=True):
+    """Bytes of large folios by how they are mapped: whole by a PMD, whole by page table entries, or in part."""
+
+    anon_pmd: int
+    file_pmd: int
+    anon_partial: int
+    file_partial: int
+    sizes: list[FolioSize]
+
+
+class FolioVma(Struct, frozen=True, array_like=True):
+    """One large VMA's part of a `FolioScan`."""
+
+    start: int
+    size: int
+    counts: FolioCounts
+
+
+class FolioScan(Struct, frozen=True):
+    """Large folios (THP, mTHP, large page cache) that a process maps, by pagemap and kpageflags.
+
+    hugetlb and the huge zero page are none of them. vmas: those of at least the PMD size that map any, the largest
+    first. complete: False where the time was over before the last page.
+    """
+
+    base_page_bytes: int
+    total: FolioCounts
+    vmas: list[FolioVma]
+    complete: bool
+    wall_s: float
+    cpu_s: float
+
+
 class ProcessRecord(Struct, frozen=True, omit_defaults=True):
     """The sections of one process that were read anew and differ. Identity is (pid, start_ticks).
 
     rollup: smaps_rollup fields, bytes. problems: file name -> reason of KernelTextError ("denied", "hung", ...).
     probes: only where they were asked for. pages: of processes with much anonymous memory, when it first is seen and
-    when it changed much (0.2.0). pinned: where status has VmPin, the buffers known to be pinned, which are those of
-    io_uring (0.2.0). refusals: of khugepaged, where it was listened to (0.2.0).
+    when it changed much (0.2.0); folios: of these, where the host has mTHP (0.2.0). pinned: where status has VmPin,
+    the buffers known to be pinned, which are those of io_uring (0.2.0). refusals: of khugepaged, where it was
+    listened to (0.2.0).
     """
 
     pid: int
@@ -260,6 +310,7 @@ class ProcessRecord(Struct, frozen=True, omit_defaults=True):
     problems: dict[str, str] | None = None
     probes: ProcessProbes | None = None
     pages: PageScan | None = None
+    folios: FolioScan | None = None
     pinned: list[PinnedRange] | None = None
     refusals: list[Refusal] | None = None
 

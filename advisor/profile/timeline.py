@@ -14,6 +14,7 @@ from msgspec import structs
 
 from advisor.procfs.facts import PinnedRange, Stat, Status
 from advisor.profile.model import (
+    FolioScan,
     Header,
     HostState,
     Mapping,
@@ -63,6 +64,7 @@ class ProcessState:
     smaps_fields: Sequence[str] = ()
     probes: ProcessProbes | None = None
     pages: PageScan | None = None
+    folios: FolioScan | None = None
     pinned: list[PinnedRange] | None = None
     refusals: list[Refusal] | None = None
     first_anon_huge: tuple[float, int] | None = None
@@ -106,6 +108,8 @@ class ProcessState:
             self.probes = record.probes
         if record.pages is not None:
             self.pages = record.pages
+        if record.folios is not None:
+            self.folios = record.folios
         if record.pinned is not None:
             self.pinned = record.pinned
         if record.refusals is not None:

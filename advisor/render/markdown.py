@@ -195,6 +195,8 @@ def _about(process: ProcessEntry) -> Iterator[str]:
     yield from map(markdown, probe_lines(process.probes))
     basis = f"; pages for {markdown(advice.pages_basis)}" if advice.pages_basis else ""
     yield f"Gain {words.gain(advice.expected_gain)}; {words.bloat(advice)}{basis}"
+    if process.memory.mthp is not None:
+        yield words.mthp(process.memory)
     if process.bloat_forecast is not None:
         yield words.bloat_forecast(process.bloat_forecast)
     if advice.gigantic_verdict:

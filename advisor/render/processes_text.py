@@ -81,6 +81,8 @@ def _write_details(page: Page, process: ProcessEntry) -> None:
     page.hanging("", f"gain {words.gain(advice.expected_gain)}; {words.bloat(advice)}", indent=INDENT)
     if advice.gigantic_verdict:
         page.hanging("", visible(advice.gigantic_verdict), indent=INDENT)
+    if process.memory.mthp is not None:
+        page.hanging("", words.mthp(process.memory), indent=INDENT)
     if process.bloat_forecast is not None:
         page.hanging("", words.bloat_forecast(process.bloat_forecast), indent=INDENT)
     for line in probe_lines(process.probes):

@@ -23,6 +23,7 @@ from advisor.report.process import (
     BloatForecast,
     Component,
     ExpectedGain,
+    Memory,
     ProcessEntry,
     RecommendationEntry,
 )
@@ -136,6 +137,20 @@ def _application(application: Application) -> str:
 
 def _component(component: Component) -> str:
     return f"{component.name} {component.version}" if component.version else component.name
+
+
+def mthp(memory: Memory) -> str:
+    """Memory in large folios that no PMD maps, by size: mTHP 96 MiB of 64 KiB, 12 MiB of 128 KiB; 3 MiB in parts."""
+    found = memory.mthp or []
+    sizes = [f"{human_bytes(size.bytes)} in pages of {human_bytes(size.page_bytes)}" for size in found if size.bytes]
+    words = [f"mTHP: {', '.join(sizes)}" if sizes else "no mTHP"]
+    if memory.mthp_partial_bytes:
+        words.append(f"{human_bytes(memory.mthp_partial_bytes)} in larger folios mapped in part")
+    if file_bytes := sum(size.file_bytes for size in found):
+        words.append(f"{human_bytes(file_bytes)} in large folios of page cache or shmem")
+    if not memory.mthp_complete:
+        words.append("not all was looked at")
+    return "; ".join(words)
 
 
 def identity(process: ProcessEntry) -> str:

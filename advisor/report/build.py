@@ -102,6 +102,7 @@ def _processes(
                 one,
                 reasons,
                 pages=state.pages if state is not None else None,
+                folios=state.folios if state is not None else None,
                 growth=forecast_of(state, timeline.host_last) if state is not None else None,
                 start_time=start_time,
                 redact=redact,

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from advisor.features.applications import Known, known
 from advisor.features.bloat import Forecast
 from advisor.features.probes import FEATURES as PROBE_FEATURES
-from advisor.profile.model import PageScan, ProcessFacts, ProcessProbes
+from advisor.profile.model import FolioScan, PageScan, ProcessFacts, ProcessProbes
 from advisor.profile.redact import redact_command_line
 from advisor.recommendation import Alternative as AdvisedAlternative
 from advisor.recommendation import Gain, ProcessAdvice, Recommendation
@@ -21,6 +21,7 @@ from advisor.report.process import (
     Component,
     ExpectedGain,
     Memory,
+    MthpSize,
     ProbeCost,
     Probed,
     ProcessEntry,
@@ -83,11 +84,12 @@ def build_process(
     *,
     pages: PageScan | None = None,
     growth: Forecast | None = None,
+    folios: FolioScan | None = None,
     start_time: int | None,
     redact: bool,
 ) -> ProcessEntry:
     """One process. facts: None where only its counters were read; probes: None where none was asked for. pages and
-    growth: its page scan and what follows from it. redact: secrets out of the command line.
+    growth: its page scan and what follows from it. folios: its large folios. redact: secrets out of the command line.
     """
     command_line = facts.command_line if facts is not None else None
     who = known(row["name"], facts)
@@ -98,7 +100,7 @@ def build_process(
         user=row["user"],
         cgroup=row["cgroup"],
         application=_application(row, who),
-        memory=_memory(row),
+        memory=_memory(row, folios),
         recommendation=_recommendation(advice, row),
         why_not_huge=[
             WhyNotHuge(
@@ -168,7 +170,7 @@ def _components(who: Known) -> list[Component]:
     return [Component(entry.id, entry.name, who.versions.get(entry.id)) for entry in who.identity.components]
 
 
-def _memory(row: Row) -> Memory:
+def _memory(row: Row, folios: FolioScan | None) -> Memory:
     return Memory(
         rss_bytes=row["rss_bytes"],
         anon_bytes=row["anon_bytes"],
@@ -185,7 +187,19 @@ def _memory(row: Row) -> Memory:
         locked_bytes=row["locked_bytes"],
         huge_coverage=row["huge_coverage"],
         measured_by=row["memory_source"],
+        mthp=None if folios is None else _mthp(folios),
+        mthp_partial_bytes=None if folios is None else folios.total.anon_partial,
+        mthp_complete=None if folios is None else folios.complete,
     )
+
+
+def _mthp(folios: FolioScan) -> list[MthpSize]:
+    """Sizes of which whole folios are mapped; `cont` blocks of a size say nothing of folios of that size."""
+    return [
+        MthpSize(size.page_bytes, size.anon_aligned + size.anon_unaligned, size.anon_aligned, file_bytes)
+        for size in folios.total.sizes
+        if (file_bytes := size.file_aligned + size.file_unaligned) or size.anon_aligned or size.anon_unaligned
+    ]
 
 
 def _probed(row: Row, probes: ProcessProbes) -> Probed:

@@ -125,10 +125,23 @@ class Component(Struct, frozen=True):
     version: str | None
 
 
+class MthpSize(Struct, frozen=True):
+    """Bytes in large folios of page_bytes that page table entries map whole: anonymous, of these at a multiple of
+    their size, and page cache with shmem (thpmaps: anon-thp-pte-aligned-<size>kB and so on)."""
+
+    page_bytes: int
+    bytes: int
+    aligned_bytes: int
+    file_bytes: int
+
+
 class Memory(Struct, frozen=True):
     """One process's memory as the kernel counts it. rss excludes hugetlb; *_huge are mapped by whole PMD entries.
 
-    huge_coverage: share of anonymous, shared and hugetlb memory that is on huge pages.
+    huge_coverage: share of anonymous, shared and hugetlb memory that is on huge pages. mthp: large folios that no PMD
+    maps, by size; null where nobody looked: the host has none, no CAP_SYS_ADMIN, a captured tree, little memory.
+    mthp_partial_bytes: anonymous, in folios of which not all pages are mapped side by side. mthp_complete: false
+    where the time was over before the last page. What a PMD maps is in anon_huge_bytes and the like instead.
     """
 
     rss_bytes: int | None
@@ -146,6 +159,9 @@ class Memory(Struct, frozen=True):
     locked_bytes: int | None
     huge_coverage: float | None
     measured_by: str | None
+    mthp: list[MthpSize] | None = None
+    mthp_partial_bytes: int | None = None
+    mthp_complete: bool | None = None
 
 
 class ProbeCost(Struct, frozen=True):

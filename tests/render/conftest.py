@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,6 +49,7 @@ from advisor.report.process import (
     Component,
     ExpectedGain,
     Memory,
+    MthpSize,
     ProcessEntry,
     RecommendationEntry,
     Totals,
@@ -108,11 +110,20 @@ def advice(policy: str, why: Reason, **fields: object) -> RecommendationEntry:
     return RecommendationEntry(policy=policy, **{**defaults, **fields})  # type: ignore[arg-type]
 
 
-def memory(rss: int | None, anon: int | None = 0, huge: int | None = 0, **fields: int | float | str | None) -> Memory:
-    known = dict.fromkeys(Memory.__struct_fields__, 0) | {"measured_by": "maps"}
+def memory(rss: int | None, anon: int | None = 0, huge: int | None = 0, **fields: Any) -> Memory:
+    unseen = dict.fromkeys(("mthp", "mthp_partial_bytes", "mthp_complete"))
+    known = dict.fromkeys(Memory.__struct_fields__, 0) | {"measured_by": "maps"} | unseen
     coverage = None if not anon or huge is None else huge / anon
     given = {"rss_bytes": rss, "anon_bytes": anon, "anon_huge_bytes": huge, "huge_coverage": coverage, **fields}
     return Memory(**{**known, **given})  # type: ignore[arg-type]
+
+
+WITH_MTHP: dict[str, Any] = {
+    "mthp": [MthpSize(64 * KIB, 96 * MIB, 95 * MIB, 12 * MIB), MthpSize(128 * KIB, 0, 0, 4 * MIB)],
+    "mthp_partial_bytes": 3 * MIB,
+    "mthp_complete": True,
+}
+"""What is known of the large folios of one process."""
 
 
 def process(pid: int, name: str, size: Memory, recommended: RecommendationEntry, **fields: object) -> ProcessEntry:
@@ -228,7 +239,7 @@ def make_processes() -> list[ProcessEntry]:
         process(
             5120,
             "sparse-cache",
-            memory(6 * GIB, 6 * GIB, 512 * MIB, swap_bytes=64 * MIB),
+            memory(6 * GIB, 6 * GIB, 512 * MIB, swap_bytes=64 * MIB, **WITH_MTHP),
             advice("thp-off", sparse, bloat_bytes=18 * GIB, bloat_basis="pages", confidence="medium"),
             bloat_forecast=BloatForecast(
                 fault_bytes=18 * GIB,
