@@ -34,6 +34,7 @@ bench: $(VENV)/dev ## Ratios against stated floors; takes minutes
 	$(BIN)/python -m tests.benchmarks.collect_cost
 	$(BIN)/python -m tests.benchmarks.record_cost
 	$(BIN)/python -m tests.benchmarks.choices
+	$(BIN)/python -m tests.benchmarks.sparse_scan
 	$(BIN)/python -m tests.benchmarks.trial_coverage
 
 golden: $(VENV)/dev ## Write schema, generated docs and golden files anew; read the difference before committing
