@@ -22,6 +22,10 @@ CARD_BYTES = 512
 POOL_HEAP_PAGES = 4
 """Pages of a heap of a thread's arena with glibc.malloc.hugetlb (glibc malloc/arena.c, heap_max_size)."""
 
+HEADROOM_EVERY_PAGES = 100
+"""Pages. Source: the plan's headroom, one page in a hundred (pool_plan.HEADROOM_SHARE). Reason: what is mapped for a
+moment only may have it."""
+
 DEFAULT_COLLECTOR = "G1"
 """HotSpot since JDK 9 on machines of two CPUs and 2 GiB or more (JEP 248)."""
 
@@ -90,8 +94,9 @@ def _malloc(row: Row, page: int) -> list[Piece]:
     if not pages:
         return []
     found = [Piece("memory of malloc today, an estimate", row["malloc_mapped_bytes"], pages)]
-    if row["malloc_arenas"]:
-        found.append(_piece("room to align an arena", POOL_HEAP_PAGES * page, page))
+    room = max(POOL_HEAP_PAGES - pages // HEADROOM_EVERY_PAGES, 0)
+    if row["malloc_arenas"] and room:
+        found.append(_piece("room to align an arena", room * page, page))
     return found
 
 

@@ -54,6 +54,7 @@ def test_glibc_takes_heap_arenas_and_blocks() -> None:
     assert pages(**row) == (42, "memory of malloc today, an estimate")
     words = "memory of malloc today, an estimate 42 + room to align an arena 4"
     assert pages(**row, malloc_arenas=3) == (46, words)
+    assert pages(**{**row, "malloc_pmd_pages": 400}, malloc_arenas=3)[0] == 400
 
 
 def test_of_other_allocators_there_is_an_estimate() -> None:
