@@ -196,6 +196,19 @@ def test_shared_memory_filled_before_its_switch_was_on_waits_for_khugepaged() ->
     assert found["askew"]["misaligned"]["bytes"] >= SIZE
 
 
+def test_memory_on_smaller_huge_pages_is_told_as_such() -> None:
+    """Sizes between the base and the PMD page on for all, the PMD size for nobody: folios of 64 KiB."""
+    size = THP / "hugepages-64kB" / "enabled"
+    if not size.exists():
+        pytest.skip("this kernel has no mTHP (6.8), or no size of 64 KiB")
+    with setting(THP / "enabled", "never"), setting(size, "always"), planted_vma("plain") as one:
+        found = why_not_huge({"one": one.pid})["one"]
+    if "already-mthp" not in found and os.geteuid() != 0:
+        pytest.skip("kpageflags is for root")
+    assert found["already-mthp"]["bytes"] >= SIZE * 9 // 10, found
+    assert found["already-mthp"]["bytes"] + found.get("host-mode-never", {"bytes": 0})["bytes"] >= SIZE
+
+
 @contextmanager
 def memory_cgroup() -> Iterator[Path]:
     """A cgroup of the memory controller, v1 or v2, below that of this test; empty again at the end of the block."""
