@@ -13,6 +13,7 @@ from advisor.artefacts.model import (
     Artefact,
     KernelValue,
     count,
+    echo,
     kib,
     lines,
     plain_path,
@@ -30,6 +31,13 @@ which is /etc/sysctl.conf on Debian (sysctl.d(5): the last one wins)."""
 
 SHM_GROUP_PATH = "/etc/sysctl.d/zz-hugepage-advisor-shm-group.conf"
 
+COMPACT = f"{echo(1, '/proc/sys/vm/compact_memory')}    # too few pages are free in one piece: joins what is free"
+"""Compacts all zones, in seconds of kernel CPU (Documentation/admin-guide/sysctl/vm.rst); nothing is to be undone."""
+
+WRITES_AFTER_COMPACTING = 3
+"""How often the number is written. Source: seen on 6.18. Reason: one write gives up at the first page that takes long
+to make (mm/hugetlb.c alloc_pool_huge_folio), the next goes on from there: 3,370 pages, then 4,866."""
+
 OWNER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}")
 """Names and numbers of users and groups that need no quoting (useradd(8))."""
 
@@ -39,6 +47,7 @@ class PoolChange(Struct, frozen=True):
 
     pages: the whole pool, pages in use included; previous_pages: the whole pool now, None where unknown;
     node: one NUMA node, None for the host; default_page_bytes: the host's default pool size (meminfo Hugepagesize).
+    compact_first: fewer are free in one piece than are missing.
     """
 
     page_bytes: int
@@ -46,16 +55,20 @@ class PoolChange(Struct, frozen=True):
     previous_pages: int | None
     node: int | None = None
     default_page_bytes: int | None = None
+    compact_first: bool = False
 
 
 def pool_now(change: PoolChange) -> Artefact:
     """Commands that resize the pool at once, through the folder of its page size."""
+    compacting = change.compact_first
     return write_now(
         f"pool-now-{_suffix(change)}",
         f"Pool of {change.pages} pages of {size_label(change.page_bytes)}{_where(change)}, now",
         [_write(change)],
         "The kernel grants what it finds in one piece and reports no error for the rest: read the number again.",
         check=True,
+        before=[COMPACT] if compacting else [],
+        times=WRITES_AFTER_COMPACTING if compacting else 1,
     )
 
 

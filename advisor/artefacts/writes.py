@@ -39,11 +39,22 @@ class KernelWrite(Struct, frozen=True):
                 raise ValueError(f"not a value of a kernel switch: {value!r}")
 
 
-def write_now(id: str, title: str, writes: Sequence[KernelWrite], *notes: str, check: bool = False) -> Artefact:
-    """Commands that write the values at once. check: read each file again, as the kernel may grant less."""
-    commands: list[str] = []
+def write_now(
+    id: str,
+    title: str,
+    writes: Sequence[KernelWrite],
+    *notes: str,
+    check: bool = False,
+    before: Sequence[str] = (),
+    times: int = 1,
+) -> Artefact:
+    """Commands that write the values at once, after the commands `before`.
+
+    check: read each file again, as the kernel may grant less. times: how often each value is written.
+    """
+    commands = list(before)
     for write in writes:
-        commands.append(echo(write.value, write.path))
+        commands += [echo(write.value, write.path)] * times
         if check:
             commands.append(f"cat {write.path}    # must say {write.value}: less means that not enough was free")
     return Artefact(

@@ -13,7 +13,7 @@ from advisor.features.declare import flag, text
 from advisor.features.program import process_name
 from advisor.knowledge.applications import Application, Word
 from advisor.knowledge.identify import Identity, Signs, identify
-from advisor.knowledge.versions import fits, parse_version
+from advisor.knowledge.versions import fits, known_version
 from advisor.procfs.facts import ProgramFacts
 from advisor.profile.model import ProcessFacts
 from advisor.profile.timeline import ProcessState
@@ -215,4 +215,4 @@ def _malloc_tunable(who: Known, program: ProgramFacts | None) -> bool | None:
     if program is None or program.allocator != "glibc":
         return None
     version = who.versions.get(GLIBC_ENTRY)
-    return fits(GLIBC_WITH_TUNABLE, parse_version(version)) if version is not None else None
+    return fits(GLIBC_WITH_TUNABLE, known_version(version)) if version is not None else None

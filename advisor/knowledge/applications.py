@@ -10,7 +10,15 @@ from typing import Literal
 from msgspec import Struct, field
 
 from advisor.knowledge.files import KnowledgeError, load_knowledge
-from advisor.knowledge.versions import VERSION, Version, checked_version, fits_any, in_words, parse_version
+from advisor.knowledge.versions import (
+    VERSION,
+    Version,
+    checked_version,
+    fits_any,
+    in_words,
+    known_version,
+    parse_version,
+)
 
 FILES = (
     "applications-virtual-machines.toml",
@@ -214,7 +222,7 @@ class Application(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     def words(self, version: str | None, architecture: str | None) -> list[Word]:
         """What holds for this version (a text of `versions.parse_version`) on this architecture: one word, or, where
         that cannot be told, all that may hold; empty where nothing is known of it."""
-        known = parse_version(version) if version is not None else None
+        known = known_version(version)
         found: list[Word] = []
         for word in self.thp:
             holds = word.holds(known, architecture)

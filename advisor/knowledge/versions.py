@@ -40,6 +40,12 @@ def parse_version(text: str) -> Version:
     return Version(parts, (*parts[:-1], parts[-1] + 1))
 
 
+def known_version(text: str | None) -> Version | None:
+    """What is known of a version by a text that anybody may have written; None where it is none."""
+    checked = checked_version(text) if text is not None else None
+    return parse_version(checked) if checked is not None else None
+
+
 def checked_version(text: str) -> str | None:
     """The text if it is a version, else None: what a file of anybody says goes into reports."""
     try:

@@ -95,7 +95,7 @@ def _limit(limit: CgroupPlan) -> Artefact:
 def _change(pool: PoolPlan, setup: Setup) -> PoolChange:
     """What was there before is what to write to have it again: surplus pages come and go by themselves."""
     previous = None if pool.current_pages is None else pool.current_pages - pool.surplus_pages
-    return PoolChange(pool.page_bytes, pool.pages, previous, pool.node, setup.default_page_bytes)
+    return PoolChange(pool.page_bytes, pool.pages, previous, pool.node, setup.default_page_bytes, pool.compact_first)
 
 
 def _reserved_at_boot(changes: Sequence[PoolChange], configuration: HostConfiguration | None) -> list[Artefact]:

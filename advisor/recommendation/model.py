@@ -137,7 +137,8 @@ class PoolPlan(Struct, frozen=True):
 
     current_pages: the pool's size today, surplus_pages included, which the kernel added on demand (None unknown): to
     write today's size again, write current_pages - surplus_pages. for_pids: the processes that new or existing pages
-    serve. terms: add up to pages.
+    serve. terms: add up to pages. compact_first: fewer pages are free in one piece than are missing, so that memory
+    must be compacted before.
     """
 
     page_bytes: int
@@ -148,6 +149,7 @@ class PoolPlan(Struct, frozen=True):
     for_pids: list[int]
     surplus_pages: int = 0
     terms: list[PoolTerm] = field(default_factory=list)
+    compact_first: bool = False
 
 
 class CgroupPlan(Struct, frozen=True):

@@ -140,8 +140,10 @@ def _plan(host: Row, size: int, part: Part, host_rules: Collection[str], pids: l
     if current is not None and current > pages and "pool-pages-unused" not in host_rules:
         terms.append(PoolTerm("kept", current - pages))
         pages = current
-    when = _when(host, size, pages - (current or 0), host_rules)
-    return PoolPlan(size, part.node, pages, current, when, pids, part.now.surplus, terms)
+    missing = pages - (current or 0)
+    when = _when(host, size, missing, host_rules)
+    compact = when == "runtime" and _needs_compaction(host, size, missing)
+    return PoolPlan(size, part.node, pages, current, when, pids, part.now.surplus, terms, compact)
 
 
 def _headroom(size: int, part: Part) -> list[PoolTerm]:
@@ -150,6 +152,12 @@ def _headroom(size: int, part: Part) -> list[PoolTerm]:
     terms = [PoolTerm("headroom", spare, None, HEADROOM_REASON)]
     terms.append(PoolTerm("headroom", part.copies, None, COPIES_REASON))
     return [term for term in terms if term.pages]
+
+
+def _needs_compaction(host: Row, size: int, missing: int) -> bool:
+    """Gigantic pages are no matter of it: the kernel empties the range that it gives."""
+    supply = host["host_pmd_supply_pages"]
+    return size == host["host_pmd_bytes"] and supply is not None and missing > supply
 
 
 def _when(host: Row, size: int, missing: int, host_rules: Collection[str]) -> str:

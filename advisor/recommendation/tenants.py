@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from advisor.knowledge.versions import fits, parse_version
+from advisor.knowledge.versions import fits, known_version
 from advisor.recommendation.model import ProcessAdvice, Recommendation, Tenant
 from advisor.recommendation.sizing import concerns_shmem
 from advisor.rules import RULES, Policy
@@ -192,9 +192,7 @@ def _switch(row: Row) -> Means:
 
 def _has_own_switch(row: Row) -> bool:
     """Whether its version knows the option; one that is unknown is taken for a recent one."""
-    version = row["application_version"]
-    known = parse_version(version) if version else None
-    return fits(OWN_SWITCH[row["application_id"]], known) is not False
+    return fits(OWN_SWITCH[row["application_id"]], known_version(row["application_version"])) is not False
 
 
 def _has_thp(row: Row) -> bool:

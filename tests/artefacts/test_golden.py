@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from advisor import artefacts
 from advisor.artefacts import Artefact, PoolChange, ThpChange
@@ -37,6 +38,7 @@ CONFIGURATION = HostConfiguration(
 
 CASES: dict[str, Artefact] = {
     "pool-now-2M": artefacts.pool_now(POOL_2M),
+    "pool-now-2M-compacted": artefacts.pool_now(replace(POOL_2M, compact_first=True)),
     "pool-now-1G-node": artefacts.pool_now(POOL_1G_NODES[1]),
     "pool-now-512M-unknown-before": artefacts.pool_now(PoolChange(512 * MIB, 8, None)),
     "pool-boot-default-size": artefacts.pool_at_boot(POOL_2M),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from advisor.knowledge.versions import checked_version, fits, fits_any, in_words, parse_version
+from advisor.knowledge.versions import checked_version, fits, fits_any, in_words, known_version, parse_version
 
 PARTS = st.lists(st.integers(0, 50), min_size=1, max_size=4)
 
@@ -45,6 +45,7 @@ def test_alternatives_are_tried_one_by_one() -> None:
 @pytest.mark.parametrize("text", ["", "x", "8.0\n", "8..0", "1.2.3.4.5", "latest", "\x1b[2J", "8.0 or earlier"])
 def test_what_is_no_version_is_refused(text: str) -> None:
     assert checked_version(text) is None
+    assert known_version(text) is None
 
 
 def test_a_wrong_specification_is_an_error() -> None:

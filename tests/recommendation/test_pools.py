@@ -161,7 +161,10 @@ def test_memory_that_runs_out_is_said_before_it_does() -> None:
 
 
 def test_more_pages_than_are_free_in_one_piece_may_be_granted_in_part() -> None:
-    assert "fewer-pages-granted" in risks(plan_of(guest(1), host_pmd_supply_pages=100))
+    pieces = plan_of(guest(1), host_pmd_supply_pages=100, host_pmd_supply_compacted_pages=9000)
+    assert "fewer-pages-granted" in risks(pieces)
+    assert [pool.compact_first for pool in pieces.pools] == [True]
+    assert [pool.compact_first for pool in plan_of(guest(1), host_pmd_supply_pages=9000).pools] == [False]
 
 
 def test_guests_are_judged_on_both_sides() -> None:
