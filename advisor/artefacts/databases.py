@@ -109,7 +109,7 @@ def memcached_large_pages(name: str) -> Artefact:
         path=None,
         text=lines(
             "# memcached command line, or a line of /etc/memcached.conf; in force after a restart.",
-            "# -L is THP by madvise and takes nothing from a pool. It touches all of -m at the start, and with",
+            "# -L is THP by madvise and takes nothing from a pool. The cache becomes huge as it fills; with",
             "# transparent_hugepage/enabled=never memcached does not start with it.",
             "-L",
         ),

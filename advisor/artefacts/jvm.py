@@ -23,7 +23,7 @@ def jvm_flags(name: str, page_bytes: int | None, *, default_page_bytes: int | No
         larger = page_bytes != default_page_bytes
         flags = "-XX:+UseLargePages" + (f" -XX:LargePageSizeInBytes={size.lower()}" if larger else "")
         notes = [
-            "The pool must hold the heap, the code cache and the collector's tables: 10 to 20 % more than -Xmx.",
+            "The pool must hold the heap, the code cache and the collector's tables, each in whole pages.",
             "With too few pages the JVM warns and starts on base pages. ZGC takes 2M pages only.",
         ]
         title = f"Java heap of {comment(name)} on the pool of {size} pages"

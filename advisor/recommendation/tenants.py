@@ -29,6 +29,9 @@ glibc.malloc.hugetlb=1 (2.35+); jemalloc TUNING, thp:always."""
 ADVISABLE_RUNTIMES = ("jvm",)
 """Runtimes with a switch that advises the heap. Source: java(1), -XX:+UseTransparentHugePages."""
 
+ADVISABLE_APPLICATIONS = ("memcached",)
+"""Applications with such an option. Source: memcached(1), -L, which advises the memory of its cache."""
+
 OWN_SWITCH = {"redis": ">=6.2", "valkey": ""}
 """Servers that switch THP off for themselves, by disable-thp, and the versions that know it: an older one does not
 start with an option that it does not know. Source: redis.conf."""
@@ -150,7 +153,7 @@ def thp_means(row: Row, mode: str | None, now: str | None) -> Means | None:
         return Means.HOST_MODE
     if advises_itself(row):
         return Means.OWN_ADVICE
-    if row["runtime"] in ADVISABLE_RUNTIMES:
+    if row["runtime"] in ADVISABLE_RUNTIMES or row["application_id"] in ADVISABLE_APPLICATIONS:
         return Means.APPLICATION
     can_be_told = row["allocator"] in ADVISABLE_ALLOCATORS and row["malloc_tunable"] is not False
     return Means.ALLOCATOR if can_be_told else None
@@ -232,7 +235,7 @@ HOW: Mapping[tuple[Need, Means], str] = {
     (Need.THP, Means.HOST_MODE): "Mode always gives them to memory touched after its next start.",
     (Need.THP, Means.OWN_ADVICE): "It asks for them itself, and mode madvise gives them to who asks.",
     (Need.THP, Means.ALLOCATOR): "Its allocator asks for them when its environment says so; for memory from malloc.",
-    (Need.THP, Means.APPLICATION): "Its runtime asks for them by an option of its own.",
+    (Need.THP, Means.APPLICATION): "It asks for them by an option of its own.",
     (Need.SHMEM_THP, Means.ALREADY): "It has them, and the plan leaves that as it is.",
     (Need.SHMEM_THP, Means.SHMEM_MODE): "shmem_enabled, which is for shared memory only, gives them.",
     (Need.BASE_PAGES, Means.ALREADY): "Neither it nor the planned mode asks for huge pages, or it has them off.",
