@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from advisor.advise import advise
-from advisor.collect.sampler import Sampler, SamplerOptions
+from advisor.collect.options import SamplerOptions
+from advisor.collect.sampler import Sampler
 from advisor.collect.session import make_header
 from advisor.procfs.fs import KernelFs
 from advisor.profile.model import Profile

@@ -12,7 +12,8 @@ from types import FrameType
 import click
 
 from advisor.cli.errors import CommandError, ExitCode
-from advisor.collect.sampler import DEFAULT_INTERVAL_S, Sampler, SamplerOptions
+from advisor.collect.options import DEFAULT_INTERVAL_S, SamplerOptions
+from advisor.collect.sampler import Sampler
 from advisor.collect.session import iterate_samples, make_header
 from advisor.procfs.fs import KernelFs
 from advisor.profile.codec import ProfileWriter

@@ -17,8 +17,9 @@ from advisor.advise import NO_MODEL, advise
 from advisor.cli.errors import CommandError, ExitCode
 from advisor.cli.output import write_output
 from advisor.collect.khugepaged_trace import COST as TRACE_COST
+from advisor.collect.options import SamplerOptions
 from advisor.collect.probes import PROBES, UnknownProbeError, check_names
-from advisor.collect.sampler import Sampler, SamplerOptions
+from advisor.collect.sampler import Sampler
 from advisor.collect.session import iterate_samples, listening, make_header, with_probes
 from advisor.predictor import ModelError, Predictor, load_predictor
 from advisor.procfs.fs import KernelFs

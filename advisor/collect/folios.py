@@ -33,7 +33,7 @@ from advisor.procfs.pagemap_scan import (
     Vma,
     parse_reachable,
 )
-from advisor.profile.model import FolioCounts, FolioScan, FolioSize, FolioVma
+from advisor.profile.pages import FolioCounts, FolioScan, FolioSize, FolioVma
 
 Int64s = npt.NDArray[np.int64]
 

@@ -17,7 +17,8 @@ from advisor.collect.priority import IMPORTANT_BYTES
 from advisor.procfs.errors import MissingError
 from advisor.procfs.fs import KernelFs
 from advisor.procfs.pagemap_scan import PRESENT, PagemapScanner, Vma
-from advisor.profile.model import Mapping, PageScan, SlotGroup, VmaPages
+from advisor.profile.model import Mapping
+from advisor.profile.pages import PageScan, SlotGroup, VmaPages
 
 SCAN_S_PER_BYTE = 3e-3 / 2**30
 """Seconds of page-table walk for each byte on base pages: 3 ms a GiB (measured on 6.18)."""

@@ -27,7 +27,7 @@ from advisor.procfs.pagemap_scan import (
     Vma,
     spread_over_slots,
 )
-from advisor.profile.model import SlotGroup
+from advisor.profile.pages import SlotGroup
 
 Int64s = npt.NDArray[np.int64]
 

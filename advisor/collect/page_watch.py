@@ -10,7 +10,7 @@ from advisor.collect.page_scan import PagePlan, choose_plans, differs, plan_page
 from advisor.collect.page_slots import Shape
 from advisor.collect.tracking import Sections, Tracked
 from advisor.procfs.errors import KernelTextError
-from advisor.profile.model import FolioScan, PageScan
+from advisor.profile.pages import FolioScan, PageScan
 
 PAGEMAP, KPAGEFLAGS = "pagemap", "kpageflags"
 """The files, as problems of a process name them."""

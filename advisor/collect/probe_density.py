@@ -11,7 +11,7 @@ from advisor.collect.page_slots import Shape, SlotTally, scan_slots, tally
 from advisor.procfs.errors import MissingError
 from advisor.procfs.fs import KernelFs
 from advisor.procfs.pagemap_scan import PagemapScanner, parse_anonymous
-from advisor.profile.model import DENSITY_EDGES, Density
+from advisor.profile.probes import DENSITY_EDGES, Density
 
 LONGEST_SCAN_S = 1.0
 """Seconds after which the scan stops with what it has: about 300 GiB of base pages at 3 ms a GiB."""

@@ -12,7 +12,7 @@ from advisor.procfs import pagemap_scan
 from advisor.procfs.errors import MissingError
 from advisor.procfs.fs import KernelFs
 from advisor.procfs.pagemap_scan import HUGE, PRESENT, PagemapScanner, Vma, parse_anonymous, spread_over_slots
-from advisor.profile.model import DirtyReading
+from advisor.profile.probes import DirtyReading
 
 DELAYS_S = (0.016, 0.064)
 """Seconds from a clearing to its scan: each page costs a fault at its first write (about a microsecond), so that no

@@ -10,7 +10,7 @@ import time
 from advisor.collect.probe_clear import REFERENCED, clear, huge_bytes, refuse_if_costly, rollup
 from advisor.procfs.errors import MissingError
 from advisor.procfs.fs import KernelFs
-from advisor.profile.model import TouchReading
+from advisor.profile.probes import TouchReading
 
 DELAYS_S = (0.001, 0.004, 0.016, 0.064, 0.256)
 """Seconds from a clearing to its reading, a factor of 4 apart. On 1 GiB, random access

@@ -23,7 +23,8 @@ from advisor.procfs.errors import GoneError, KernelTextError
 from advisor.procfs.facts import Stat
 from advisor.procfs.fs import KernelFs
 from advisor.procfs.process import parse_stat
-from advisor.profile.model import ProbeCost, ProcessProbes, ProcessRecord, Sample
+from advisor.profile.model import ProcessRecord, Sample
+from advisor.profile.probes import ProbeCost, ProcessProbes
 
 PROBES = {
     "referenced": (

@@ -20,7 +20,7 @@ from advisor.procfs.fs import KernelFs
 from advisor.procfs.khugepaged_trace import SUCCEEDED, Look
 from advisor.procfs.pagemap_scan import ENTRY_FRAME, ENTRY_PRESENT, PRESENT, PagemapScanner, Vma
 from advisor.profile.model import Mapping as VmaFacts
-from advisor.profile.model import Refusal
+from advisor.profile.pages import Refusal
 
 LONGEST_SEARCH_S = 1.0
 """Seconds after which no further process is searched: some 60 GiB of base pages at 15 ms a GiB."""

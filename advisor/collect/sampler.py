@@ -10,17 +10,17 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 import psutil
 
-from advisor.collect.budget import DEFAULT_SHARE, Budget
+from advisor.collect.budget import Budget
 from advisor.collect.fold import Folder
 from advisor.collect.folios import FolioReader, choose_folio_plans
-from advisor.collect.guard import DEADLINE_S, GuardedRun, Outcome, Reader, run_guarded
+from advisor.collect.guard import GuardedRun, Outcome, Reader, run_guarded
 from advisor.collect.host_reader import HostReader
+from advisor.collect.options import SamplerOptions
 from advisor.collect.page_scan import PageReader
 from advisor.collect.page_slots import Shape
 from advisor.collect.page_watch import PageWatch
@@ -46,15 +46,19 @@ from advisor.collect.process_reader import (
 from advisor.collect.programs import ProgramReader
 from advisor.collect.smaps_batch import SmapsBatch
 from advisor.collect.smaps_result import align_fields, smallest_page_bytes
+from advisor.collect.tick import Tick
 from advisor.collect.tracking import Identity, Quarantine, Sections, Tracked, changed_sections
 from advisor.procfs.errors import MissingError
 from advisor.procfs.facts import Stat
 from advisor.procfs.fs import KernelFs
 from advisor.procfs.smaps import SmapsParser
-from advisor.profile.model import Cost, HostState, Mapping, ProcessRecord, Sample, Skipped
-
-DEFAULT_INTERVAL_S = 5.0
-"""Seconds between samples: khugepaged's default pass is every 10 s, so each of its passes is seen."""
+from advisor.profile.model import (
+    Cost,
+    HostState,
+    Mapping,
+    ProcessRecord,
+    Sample,
+)
 
 FIRST_LOOK_S = 0.1
 """CPU seconds of walks that a budgeted sampler allows itself at once, ahead of earning them: the largest
@@ -79,44 +83,6 @@ choice. Reason: a tenth of a second of the kernel's time; most small processes e
 
 USUAL_BASE_PAGE_BYTES = 4096
 """Only to weigh processes of a captured tree that does not state its page size; never stored."""
-
-
-@dataclass(frozen=True)
-class SamplerOptions:
-    """pids: watch only these. complete_first: walk everybody in the first tick, whatever it costs.
-
-    look_at_memory: in the first tick, look whether physical memory could be made into huge pages (root).
-    budget_share: share of one CPU. spent_before_s: CPU seconds already spent on its account (start-up).
-    deadline_s: for one process in one tick. interval_s: between ticks.
-    """
-
-    pids: frozenset[int] | None = None
-    complete_first: bool = True
-    look_at_memory: bool = False
-    budget_share: float = DEFAULT_SHARE
-    spent_before_s: float = 0.0
-    deadline_s: float = DEADLINE_S
-    interval_s: float = DEFAULT_INTERVAL_S
-
-
-@dataclass
-class _Tick:
-    """Scratch of one tick. sections: what was read anew, by pid."""
-
-    t_s: float
-    stats: dict[int, Stat] = field(default_factory=dict)
-    sections: dict[int, Sections] = field(default_factory=dict)
-    skipped: list[Skipped] = field(default_factory=list)
-    gone: list[Identity] = field(default_factory=list)
-    smaps_fields: list[str] = field(default_factory=list)
-    reader_cpu_s: float = 0.0
-    walk_cpu_s: float = 0.0
-    smaps_reads: int = 0
-    rollup_reads: int = 0
-    deferred: int = 0
-
-    def skip(self, pid: int, name: str | None, reason: str, detail: str | None = None) -> None:
-        self.skipped.append(Skipped(pid, name, reason, detail))
 
 
 class Sampler:
@@ -165,7 +131,7 @@ class Sampler:
     def tick(self) -> Sample:
         """Read once. What processes and files do never raises; a vanished procfs root gives an empty sample."""
         wall, cpu, host_cpu = time.perf_counter(), time.thread_time(), self._host.cpu_s
-        tick = _Tick(t_s=self.clock() - self.began_s)
+        tick = Tick(t_s=self.clock() - self.began_s)
         self._read_stats(tick)
         self._forget_ended(tick)
         self._read_processes(tick, self._plan(tick))
@@ -194,12 +160,12 @@ class Sampler:
             skipped=tick.skipped,
         )
 
-    def _run(self, tick: _Tick, reader: Reader[Any, Any], items: list[Any]) -> GuardedRun[Any, Any]:
+    def _run(self, tick: Tick, reader: Reader[Any, Any], items: list[Any]) -> GuardedRun[Any, Any]:
         run = run_guarded(reader, items, self.options.deadline_s)
         tick.reader_cpu_s += run.cpu_s
         return run
 
-    def _read_stats(self, tick: _Tick) -> None:
+    def _read_stats(self, tick: Tick) -> None:
         """`stat` of every process but kernel threads and those without memory (zombies)."""
         for outcome in self._run(tick, StatReader(self.fs), self._watched_pids(tick)).outcomes:
             stat: Stat | None = outcome.result
@@ -223,7 +189,7 @@ class Sampler:
             return pid in self.options.pids
         return not (self.fs.is_live and pid == os.getpid())
 
-    def _watched_pids(self, tick: _Tick) -> list[int]:
+    def _watched_pids(self, tick: Tick) -> list[int]:
         try:
             pids = psutil.pids()
         except (OSError, IndexError):  # psutil takes the first of its list, which a tree without processes lacks
@@ -241,7 +207,7 @@ class Sampler:
             watched.append(pid)
         return watched
 
-    def _note_failure(self, tick: _Tick, outcome: Outcome[Any, Any], name: str | None) -> None:
+    def _note_failure(self, tick: Tick, outcome: Outcome[Any, Any], name: str | None) -> None:
         error = outcome.error
         if error is None:
             return
@@ -250,14 +216,14 @@ class Sampler:
             self._quarantine.add(pid, outcome.stuck)
         tick.skip(pid, name, error.reason, str(error))
 
-    def _forget_ended(self, tick: _Tick) -> None:
+    def _forget_ended(self, tick: Tick) -> None:
         for pid, tracked in list(self._tracked.items()):
             stat = tick.stats.get(pid)
             if stat is None or stat.start_ticks != tracked.start_ticks:
                 tick.gone.append(tracked.identity)
                 del self._tracked[pid]
 
-    def _plan(self, tick: _Tick) -> list[ReadPlan]:
+    def _plan(self, tick: Tick) -> list[ReadPlan]:
         """What to read of each process: nothing where its stat shows that its memory did not move."""
         candidates = [c for pid, stat in tick.stats.items() if (c := self._candidate(tick, pid, stat))]
         walks, tick.deferred = choose(candidates, self._walk_allowance_s())
@@ -273,7 +239,7 @@ class Sampler:
                 )
         return plans
 
-    def _candidate(self, tick: _Tick, pid: int, stat: Stat) -> Candidate | None:
+    def _candidate(self, tick: Tick, pid: int, stat: Stat) -> Candidate | None:
         tracked = self._tracked.get(pid) or Tracked(pid, stat.start_ticks)
         if tracked.problems.get("smaps") in LASTING_PROBLEMS or self._quarantine.holds(pid):
             return None
@@ -294,7 +260,7 @@ class Sampler:
             return None if self.options.complete_first else FIRST_LOOK_S
         return self.budget.available_s()
 
-    def _read_processes(self, tick: _Tick, plans: list[ReadPlan]) -> None:
+    def _read_processes(self, tick: Tick, plans: list[ReadPlan]) -> None:
         several = len(self.host_facts.nodes or ()) > 1
         reader = ProcessReader(self.fs, SmapsBatch(self._folder, self._parser), self._users, with_numa=several)
         run = self._run(tick, reader, plans)
@@ -313,7 +279,7 @@ class Sampler:
             else:
                 tick.sections[plan.pid] = Sections(problems={"smaps" if plan.walk else "status": "hung"})
 
-    def _take(self, tick: _Tick, plan: ReadPlan, reading: ProcessReading, batch: SmapsBatch) -> None:
+    def _take(self, tick: Tick, plan: ReadPlan, reading: ProcessReading, batch: SmapsBatch) -> None:
         sections = tick.sections[plan.pid] = Sections(
             facts=reading.facts,
             status=reading.status,
@@ -358,7 +324,7 @@ class Sampler:
         resident = tracked.resident_bytes(stat, self.base_page_bytes)
         return resident >= IMPORTANT_BYTES or churned >= MUCH_FAULTED_BYTES
 
-    def _read_programs(self, tick: _Tick) -> None:
+    def _read_programs(self, tick: Tick) -> None:
         """Look into the ELF files of processes that matter and were not looked into before."""
         plans = []
         for pid, sections in tick.sections.items():
@@ -380,7 +346,7 @@ class Sampler:
                     facts, libraries=outcome.result.libraries, program=outcome.result.program
                 )
 
-    def _scan_pages(self, tick: _Tick) -> None:
+    def _scan_pages(self, tick: Tick) -> None:
         """How full the huge page slots of those are that hold much anonymous memory, as far as the time allows."""
         if self.pmd_bytes is None or not self.fs.is_live:
             return
@@ -400,13 +366,13 @@ class Sampler:
             if outcome.stuck is not None:
                 self._quarantine.add(outcome.item.pid, outcome.stuck)
 
-    def _scan_allowance_s(self, tick: _Tick) -> float:
+    def _scan_allowance_s(self, tick: Tick) -> float:
         """Seconds for scans of pages in this tick."""
         if self._ticks == 0 and self.options.complete_first:
             return REPORT_SCANS_S
         return max(0.0, self.budget.available_s() - tick.walk_cpu_s) if self._ticks else FIRST_LOOK_S
 
-    def _records(self, tick: _Tick) -> list[ProcessRecord]:
+    def _records(self, tick: Tick) -> list[ProcessRecord]:
         records = []
         for pid, stat in tick.stats.items():
             tracked = self._tracked.setdefault(pid, Tracked(pid, stat.start_ticks))

@@ -20,7 +20,8 @@ from advisor.collect.sampler import Sampler
 from advisor.procfs.errors import KernelTextError
 from advisor.procfs.fs import KernelFs
 from advisor.procfs.khugepaged_trace import Look
-from advisor.profile.model import PROFILE_SCHEMA, Header, KhugepagedLooks, ProcessRecord, Sample
+from advisor.profile.model import PROFILE_SCHEMA, Header, ProcessRecord, Sample
+from advisor.profile.pages import KhugepagedLooks
 
 CAP_SYS_PTRACE = 19
 """include/uapi/linux/capability.h: what reading other users' smaps needs."""

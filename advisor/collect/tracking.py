@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from advisor.collect.page_scan import PagePlan
 from advisor.collect.priority import Walk, WalkState
 from advisor.procfs.facts import PinnedRange, Stat, Status
-from advisor.profile.model import FolioScan, Mapping, PageScan, ProcessFacts, ProcessRecord
+from advisor.profile.model import Mapping, ProcessFacts, ProcessRecord
+from advisor.profile.pages import FolioScan, PageScan
 
 Identity = tuple[int, int]
 """(pid, start time in clock ticks since boot): a pid alone is used again."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from advisor.profile.model import PageScan, SlotGroup
+from advisor.profile.pages import PageScan, SlotGroup
 
 ADVISED_AGAINST = "nh"
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from advisor.features.declare import Feature, byte_count, number, share
-from advisor.profile.model import DENSITY_EDGES, Density, DirtyReading, TouchReading
+from advisor.profile.probes import DENSITY_EDGES, Density, DirtyReading, TouchReading
 from advisor.profile.timeline import ProcessState
 
 NO_REFERENCED = (

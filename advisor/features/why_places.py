@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from advisor.features.why_slots import Group, Pages
 from advisor.procfs.facts import PinnedRange
-from advisor.profile.model import FolioCounts, Refusal, VmaPages
+from advisor.profile.pages import FolioCounts, Refusal, VmaPages
 from advisor.profile.timeline import ProcessState
 
 

@@ -14,18 +14,16 @@ from msgspec import structs
 
 from advisor.procfs.facts import PinnedRange, Stat, Status
 from advisor.profile.model import (
-    FolioScan,
     Header,
     HostState,
     Mapping,
-    PageScan,
     ProcessFacts,
-    ProcessProbes,
     ProcessRecord,
     Profile,
-    Refusal,
     Sample,
 )
+from advisor.profile.pages import FolioScan, PageScan, Refusal
+from advisor.profile.probes import ProcessProbes
 
 Identity = tuple[int, int]
 """(pid, start_ticks): a pid alone may be used again."""

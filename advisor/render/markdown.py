@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from advisor.render import why_words, words
+from advisor.render import host_words, plan_words, why_words, words
 from advisor.render.escape import code, fenced, link, markdown
 from advisor.render.languages import language_of
 from advisor.render.numbers import UNKNOWN_SHORT, count, human_bytes, percent, plural
@@ -48,12 +48,12 @@ def _head(report: Report) -> Iterator[str]:
 def _host(host: Host) -> Iterator[str]:
     yield "## Host"
     rows = (
-        ("Machine", words.machine_parts(host)),
-        ("Memory", words.memory_parts(host)),
-        ("THP", words.thp_parts(host)),
+        ("Machine", host_words.machine_parts(host)),
+        ("Memory", host_words.memory_parts(host)),
+        ("THP", host_words.thp_parts(host)),
         *([("khugepaged", [why_words.listened(heard)])] if (heard := host.khugepaged.listened) is not None else ()),
-        ("Pools", words.pool_parts(host)),
-        ("TLB", words.tlb_parts(host)),
+        ("Pools", host_words.pool_parts(host)),
+        ("TLB", host_words.tlb_parts(host)),
     )
     yield table(("", "Now"), [(label, markdown("; ".join(parts))) for label, parts in rows])
     if host.findings:
@@ -69,7 +69,9 @@ def _plan(report: Report) -> Iterator[str]:
     plan = report.plan
     yield "## Plan"
     yield _bullets(markdown(line) for line in plan.arithmetic)
-    rows = [(f"THP {code(name)}", code(now), code(then)) for name, now, then in words.thp_changes(report.host, plan)]
+    rows = [
+        (f"THP {code(name)}", code(now), code(then)) for name, now, then in plan_words.thp_changes(report.host, plan)
+    ]
     for pool in plan.pools:
         if pool.pages != pool.current_pages:
             size = f"{human_bytes(pool.page_bytes)} pool{'' if pool.node is None else f', node {pool.node}'}"
@@ -77,7 +79,7 @@ def _plan(report: Report) -> Iterator[str]:
             rows.append((f"{size}, pages", count(pool.current_pages, UNKNOWN_SHORT), f"{count(pool.pages)} ({when})"))
     rows += [
         (f"Memory {what}" if what != "page tables" else "Page tables", human_bytes(before), human_bytes(after))
-        for what, before, after in words.memory_changes(plan)
+        for what, before, after in plan_words.memory_changes(plan)
     ]
     if rows:
         yield table(("What", "Now", "Planned"), rows)
@@ -96,26 +98,26 @@ def _risks(plan: HostPlan) -> Iterator[str]:
     if plan.cgroups:
         yield "### Limits of cgroups"
         yield _bullets(
-            f"{markdown(words.cgroup_limit(limit))}{' (needed)' if limit.required else ' (may be lowered)'}. "
+            f"{markdown(plan_words.cgroup_limit(limit))}{' (needed)' if limit.required else ' (may be lowered)'}. "
             f"{markdown(limit.reason)}"
             for limit in plan.cgroups
         )
     if plan.guests:
         yield "### Virtual machines"
-        yield _bullets(f"{markdown(words.guest(guest))}. {markdown(guest.inside)}" for guest in plan.guests)
+        yield _bullets(f"{markdown(plan_words.guest(guest))}. {markdown(guest.inside)}" for guest in plan.guests)
 
 
 def _tenants(tenants: Sequence[PlanTenant]) -> Iterator[str]:
     """Who gets its own by which means, and who loses what."""
-    told = [one for one in tenants if words.is_told(one)]
+    told = [one for one in tenants if plan_words.is_told(one)]
     if not told:
         return
     yield "### Who gets what"
     rows = [
         (
-            ", ".join(map(str, one.pids[: words.NAMED_PIDS])) + (", ..." if len(one.pids) > words.NAMED_PIDS else ""),
+            plan_words.named_pids(one),
             code(one.name) + (f" ({code(one.service)})" if one.service else ""),
-            words.gets(one) if one.met else f"**{words.gets(one)}**",
+            plan_words.gets(one) if one.met else f"**{plan_words.gets(one)}**",
             markdown(one.how) + (f" Loses: {markdown(one.loses)}" if one.loses else ""),
             ", ".join(map(code, one.artefacts)),
         )

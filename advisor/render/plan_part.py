@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from advisor.render import words
+from advisor.render import plan_words
 from advisor.render.escape import visible
 from advisor.render.numbers import plural
 from advisor.render.page import Page, style_of
@@ -33,19 +33,19 @@ def write_plan(page: Page, plan: HostPlan) -> None:
 
 def _write_tenants(page: Page, tenants: Sequence[PlanTenant]) -> None:
     """Who gets its own by which means, and who loses what; who has it already is only counted."""
-    told = [one for one in tenants if words.is_told(one)]
+    told = [one for one in tenants if plan_words.is_told(one)]
     if not told:
         return
     page.heading("Who gets what")
     for one in told[:MOST_TENANTS]:
         lead = "· " if one.met and one.loses is None else "! "
         loses = f" Loses: {visible(one.loses)}" if one.loses else ""
-        page.hanging(lead, f"{visible(words.tenant(one))}: ", (words.gets(one), "bold"), f". {visible(one.how)}",
-                     (loses, "yellow"))  # fmt: skip
+        who, what = visible(plan_words.tenant(one)), plan_words.gets(one)
+        page.hanging(lead, f"{who}: ", (what, "bold"), f". {visible(one.how)}", (loses, "yellow"))
     rest = len(told) - MOST_TENANTS
     if rest > 0:
         page.line((f"and {plural(rest, 'more', 'more')} (--json lists all)", "dim"))
-    have = sum(len(one.pids) for one in tenants if not words.is_told(one))
+    have = sum(len(one.pids) for one in tenants if not plan_words.is_told(one))
     if have:
         page.line((f"and {plural(have, 'process has', 'processes have')} what is needed already", "dim"))
 
@@ -60,8 +60,8 @@ def _write_risks(page: Page, plan: HostPlan) -> None:
     if offers:
         page.heading("Limits that may be lowered")
         for limit in offers:
-            page.hanging("· ", f"{visible(words.cgroup_limit(limit))}. ", (visible(limit.reason), "dim"))
+            page.hanging("· ", f"{visible(plan_words.cgroup_limit(limit))}. ", (visible(limit.reason), "dim"))
     if plan.guests:
         page.heading("Virtual machines")
         for guest in plan.guests:
-            page.hanging("· ", f"{visible(words.guest(guest))}. ", (visible(guest.inside), "dim"))
+            page.hanging("· ", f"{visible(plan_words.guest(guest))}. ", (visible(guest.inside), "dim"))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len
 
-from advisor.render import why_words, words
+from advisor.render import host_words, why_words, words
 from advisor.render.escape import visible
 from advisor.render.numbers import count, human_bytes, plural
 from advisor.render.page import Page, cell, style_of
@@ -56,11 +56,11 @@ def _write_host(page: Page, report: Report) -> None:
     name = visible(host.hostname or "unnamed host")
     page.line((cell(name, max(page.width - cell_len(origin) - 2, 8)), "bold"), "  ", (origin, "dim"))
     for label, parts in (
-        ("Host", words.machine_parts(host)),
-        ("Memory", words.memory_parts(host)),
-        ("THP", words.thp_parts(host)),
-        ("Pools", words.pool_parts(host)),
-        ("TLB", words.tlb_parts(host)),
+        ("Host", host_words.machine_parts(host)),
+        ("Memory", host_words.memory_parts(host)),
+        ("THP", host_words.thp_parts(host)),
+        ("Pools", host_words.pool_parts(host)),
+        ("TLB", host_words.tlb_parts(host)),
     ):
         page.line((cell(label, LABEL_COLUMNS), "bold"), _fitting(parts, page.width - LABEL_COLUMNS))
     if host.khugepaged.listened is not None:

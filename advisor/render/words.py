@@ -7,17 +7,13 @@ from collections.abc import Sequence
 
 from advisor.render.numbers import (
     UNKNOWN,
-    UNKNOWN_SHORT,
     count,
     duration,
     human_bytes,
     percent,
     plural,
-    rate,
 )
 from advisor.report.document import Report, SkippedProcess
-from advisor.report.host import Host, Pool
-from advisor.report.plan import HostPlan, PlanCgroup, PlanGuest, PlanTenant
 from advisor.report.process import (
     Application,
     BloatForecast,
@@ -40,9 +36,6 @@ numbers are evidence, sentences are what was said."""
 
 POLICY_WORDS = {"leave": "leave", "thp": "THP", "thp-off": "THP off", "hugetlb": "hugetlb"}
 """How a policy reads."""
-
-BARE_METAL = "none"
-"""How `host.virtualization` says that the host is no guest."""
 
 
 def resident_bytes(process: ProcessEntry) -> int | None:
@@ -190,101 +183,10 @@ def is_change(process: ProcessEntry) -> bool:
     return process.recommendation.changes
 
 
-def machine_parts(host: Host) -> list[str]:
-    """Kernel, processor and whether it is a guest; the most important first."""
-    parts = [f"Linux {host.kernel or UNKNOWN} {host.arch or ''}".strip(), host.cpu_model or "CPU unknown"]
-    if host.cpus is not None:
-        parts.append(plural(host.cpus, "CPU"))
-    if host.virtualization is None:
-        parts.append("virtualization unknown")
-    else:
-        parts.append("bare metal" if host.virtualization == BARE_METAL else f"{host.virtualization} guest")
-    if host.numa_nodes is not None and host.numa_nodes > 1:
-        parts.append(f"{host.numa_nodes} NUMA nodes")
-    return parts
-
-
-def memory_parts(host: Host) -> list[str]:
-    """Total and available memory, swap, pressure."""
-    parts = [human_bytes(host.memory_total_bytes), f"{human_bytes(host.memory_available_bytes)} available"]
-    if host.swap_total_bytes == 0:
-        parts.append("no swap")
-    elif host.swap_total_bytes is not None:
-        parts.append(f"swap {human_bytes(host.swap_used_bytes)} of {human_bytes(host.swap_total_bytes)} used")
-    pressure = host.memory_pressure_some_avg10
-    parts.append("pressure unknown" if pressure is None else f"pressure {pressure:.1f} %")
-    if host.base_page_bytes is not None:
-        parts.append(f"base page {human_bytes(host.base_page_bytes)}")
-    return parts
-
-
-def thp_parts(host: Host) -> list[str]:
-    """The switches of THP, what it gives now, and how far khugepaged comes."""
-    thp, khugepaged = host.thp, host.khugepaged
-    if thp.enabled is None and thp.pmd_bytes is None:
-        return ["none in this kernel, or its switches cannot be read"]
-    parts = [f"enabled {thp.effective_enabled or thp.enabled or UNKNOWN}", f"defrag {thp.defrag or UNKNOWN}"]
-    parts.append(f"{human_bytes(thp.in_use_bytes)} in use")
-    parts.append(f"page {human_bytes(thp.pmd_bytes)}")
-    parts.append(f"shmem {thp.effective_shmem_enabled or thp.shmem_enabled or UNKNOWN}")
-    if thp.fault_fallback_share is not None:
-        parts.append(f"{percent(thp.fault_fallback_share)} of faults fell back")
-    elif thp.fault_fallback_share_since_boot is not None:
-        parts.append(f"{percent(thp.fault_fallback_share_since_boot)} of faults fell back since boot")
-    if khugepaged.pass_s is not None:
-        parts.append(f"khugepaged pass {duration(khugepaged.pass_s)}")
-    if khugepaged.pages_collapsed_per_s is not None:
-        parts.append(f"{rate(khugepaged.pages_collapsed_per_s)} collapsed")
-    return parts
-
-
-def pool_parts(host: Host) -> list[str]:
-    """Each hugetlb pool of the whole host, then what could be handed out now."""
-    pools = [pool for pool in host.pools if pool.node is None]
-    if not pools:
-        return ["no hugetlb pools in this kernel, or they cannot be read"]
-    parts = [_pool(pool) for pool in pools if pool.total]
-    empty = [human_bytes(pool.page_bytes) for pool in pools if not pool.total]
-    if empty:
-        parts.append(f"{' and '.join(empty)} empty")
-    return parts + supply_parts(host)
-
-
-def _pool(pool: Pool) -> str:
-    unused = pool.free - (pool.reserved or 0)
-    size = human_bytes(pool.page_bytes * pool.total)
-    return f"{human_bytes(pool.page_bytes)}: {plural(pool.total, 'page')} ({size}), {count(unused)} unused"
-
-
 def page_tables(process: ProcessEntry) -> str:
     """Its page tables now, and as estimated with the plan carried out where that differs."""
     now, after = process.memory.page_table_bytes, process.recommendation.page_table_bytes_after
     return human_bytes(now) if after in (None, now) else f"{human_bytes(now)} (with the plan {human_bytes(after)})"
-
-
-def supply_parts(host: Host) -> list[str]:
-    """Huge pages to be had over all nodes, by size: now, and at boot where that is all that is known."""
-    now, at_boot = [], []
-    for size in sorted({supply.page_bytes for supply in host.supply}):
-        of_size = [supply for supply in host.supply if supply.page_bytes == size]
-        boot = sum(supply.at_boot or 0 for supply in of_size)
-        if all(supply.available_now is not None for supply in of_size):
-            now.append(f"{count(sum(supply.available_now or 0 for supply in of_size))} of {human_bytes(size)}")
-        elif boot:
-            at_boot.append(f"{count(boot)} of {human_bytes(size)}")
-    parts = [f"{' or '.join(now)} to be had now"] if now else []
-    return parts + ([f"{' or '.join(at_boot)} at boot"] if at_boot else [])
-
-
-def tlb_parts(host: Host) -> list[str]:
-    """What the last-level data TLB of one core reaches with each page size."""
-    last: dict[int, tuple[int, int]] = {}
-    for tlb in host.tlb:
-        last[tlb.page_bytes] = max(last.get(tlb.page_bytes, (0, 0)), (tlb.level, tlb.reach_bytes))
-    if not last:
-        return ["geometry of this CPU unknown"]
-    reaches = [f"{human_bytes(reach)} with {human_bytes(size)}" for size, (_, reach) in sorted(last.items())]
-    return [f"one core reaches {reaches[0]}", *reaches[1:]]
 
 
 def source_words(report: Report) -> str:
@@ -311,106 +213,3 @@ def skipped_words(skipped: Sequence[SkippedProcess]) -> str:
     """How many processes were not observed, by reason, the most frequent first."""
     reasons = Counter(process.reason for process in skipped).most_common()
     return ", ".join(f"{count(number)} {reason}" for reason, number in reasons)
-
-
-def thp_changes(host: Host, plan: HostPlan) -> list[tuple[str, str, str]]:
-    """(switch, now, planned) for each switch of THP that the plan changes."""
-    now = {
-        "enabled": host.thp.effective_enabled or host.thp.enabled,
-        "defrag": host.thp.defrag,
-        "shmem_enabled": host.thp.effective_shmem_enabled or host.thp.shmem_enabled,
-    }
-    settings = {
-        "max_ptes_none": host.khugepaged.max_ptes_none,
-        "pages_to_scan": host.khugepaged.pages_to_scan,
-        "scan_sleep_millisecs": host.khugepaged.scan_sleep_ms,
-    }
-    planned = {"enabled": plan.thp.enabled, "defrag": plan.thp.defrag, "shmem_enabled": plan.thp.shmem_enabled}
-    rows = [(name, _shown(now[name]), _shown(planned[name])) for name in now if name in plan.thp.changed]
-    khugepaged = sorted(plan.thp.khugepaged.items())
-    return rows + [(f"khugepaged/{name}", _shown(settings.get(name)), _shown(value)) for name, value in khugepaged]
-
-
-def _shown(value: str | float | None) -> str:
-    if value is None:
-        return UNKNOWN_SHORT
-    return value if isinstance(value, str) else f"{value:g}"
-
-
-def memory_changes(plan: HostPlan) -> list[tuple[str, int | None, int | None]]:
-    """(what, before, after) in bytes, for what the plan moves."""
-    before, after = plan.memory.before, plan.memory.after
-    rows = [
-        ("available", before.available_bytes, after.available_bytes),
-        ("in hugetlb pools", before.pool_bytes, after.pool_bytes),
-        ("on huge pages", before.huge_bytes, after.huge_bytes),
-        ("on base pages", before.base_bytes, after.base_bytes),
-        ("page tables", plan.page_table_bytes.before, plan.page_table_bytes.after),
-    ]
-    return [row for row in rows if row[1] != row[2]]
-
-
-NEED_WORDS = {
-    "thp": "huge pages",
-    "shmem-thp": "huge pages for shared memory",
-    "base-pages": "base pages",
-    "pool": "a pool",
-}
-"""What a tenant needs."""
-
-MEANS_WORDS = {
-    "already": "has it already",
-    "host-mode": "by the host's mode",
-    "own-advice": "by its own madvise",
-    "shmem-mode": "by shmem_enabled",
-    "allocator": "by its allocator",
-    "application": "by its own option",
-    "program": "by a change of the program",
-    "prctl": "by prctl",
-    "memory-thp": "by MemoryTHP=",
-    None: "not met",
-}
-"""By what it gets that."""
-
-NAMED_PIDS = 3
-"""Pids of one tenant that are named. Source: own choice. Reason: the first of 300 backends say enough."""
-
-
-def is_told(tenant: PlanTenant) -> bool:
-    """Whether a reader has to know of it: something changes for it, or it loses something."""
-    return tenant.gets_by != "already" or tenant.loses is not None
-
-
-def tenant(one: PlanTenant) -> str:
-    """Who it is: redis-server (pid 812, redis.service), python3 (4 processes, pid 1, 2, 3, ...)."""
-    pids = ", ".join(map(str, one.pids[:NAMED_PIDS]))
-    many = "" if len(one.pids) == 1 else f"{count(len(one.pids))} processes, "
-    more = ", ..." if len(one.pids) > NAMED_PIDS else ""
-    service = f", {one.service}" if one.service else ""
-    return f"{one.name} ({many}pid {pids}{more}{service})"
-
-
-def gets(one: PlanTenant) -> str:
-    """What it needs and by what it gets that: base pages by prctl, a pool of 2 MiB pages by its own option."""
-    size = f" of {human_bytes(one.page_bytes)} pages" if one.needs == "pool" and one.page_bytes else ""
-    link = ", " if one.gets_by in (None, "already") else " "
-    return f"{NEED_WORDS[one.needs]}{size}{link}{MEANS_WORDS[one.gets_by]}"
-
-
-BACKING_WORDS = {"hugetlb": "a hugetlb pool", "thp": "THP", "base": "base pages", "mixed": "mixed pages"}
-"""What backs a guest's RAM."""
-
-
-def guest(one: PlanGuest) -> str:
-    """A virtual machine, what backs it now and with the plan: qemu (pid 7), 4 GiB: base pages -> a hugetlb pool of
-    2 MiB pages."""
-    now, planned = (BACKING_WORDS.get(kind, UNKNOWN) for kind in (one.backing, one.planned_backing))
-    size = f" of {human_bytes(one.page_bytes)} pages" if one.planned_backing == "hugetlb" and one.page_bytes else ""
-    change = f"{now} -> {planned}{size}" if one.backing != one.planned_backing else f"{now}{size}, no change"
-    return f"{one.name} (pid {one.pid}), {human_bytes(one.ram_bytes)}: {change}"
-
-
-def cgroup_limit(limit: PlanCgroup) -> str:
-    """A limit, as it is and as it should be: memory limit of /system.slice/a.service: 4 GiB -> 1 GiB."""
-    of = "memory limit" if limit.page_bytes is None else f"limit of {human_bytes(limit.page_bytes)} pages"
-    return f"{of} of {limit.path}: {human_bytes(limit.limit_bytes)} -> {human_bytes(limit.needed_bytes)}"

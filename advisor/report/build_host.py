@@ -11,7 +11,8 @@ from advisor.features.supply import supply
 from advisor.features.why_reasons import TITLES
 from advisor.features.why_slots import REFUSALS
 from advisor.procfs.facts import HugetlbPool, Thp
-from advisor.profile.model import HostState, KhugepagedLooks
+from advisor.profile.model import HostState
+from advisor.profile.pages import KhugepagedLooks
 from advisor.profile.timeline import Timeline
 from advisor.report.host import Host, Khugepaged, Listened, Pool, SlotLooks, Supply, ThpSizeState, ThpState, Tlb
 from advisor.report.reasons import Reason, evidence_value

@@ -8,7 +8,9 @@ from typing import Any, Protocol
 from advisor.features.applications import Known, known
 from advisor.features.bloat import Forecast
 from advisor.features.probes import FEATURES as PROBE_FEATURES
-from advisor.profile.model import FolioScan, PageScan, ProcessFacts, ProcessProbes
+from advisor.profile.model import ProcessFacts
+from advisor.profile.pages import FolioScan, PageScan
+from advisor.profile.probes import ProcessProbes
 from advisor.profile.redact import redact_command_line
 from advisor.recommendation import Alternative as AdvisedAlternative
 from advisor.recommendation import Gain, ProcessAdvice, Recommendation

@@ -6,9 +6,10 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from advisor.collect.options import SamplerOptions
 from advisor.collect.probe_referenced import DELAYS_S
 from advisor.collect.probes import PROBES
-from advisor.collect.sampler import Sampler, SamplerOptions
+from advisor.collect.sampler import Sampler
 from advisor.collect.session import make_header, probed_tick
 from advisor.procfs.errors import KernelTextError
 from advisor.procfs.fs import KernelFs

@@ -19,7 +19,8 @@ from collections.abc import Callable
 import psutil
 
 from advisor.collect.fold import Folder
-from advisor.collect.sampler import Sampler, SamplerOptions
+from advisor.collect.options import SamplerOptions
+from advisor.collect.sampler import Sampler
 from advisor.collect.smaps_batch import ProcessMaps, SmapsBatch
 from advisor.procfs.fs import KernelFs
 from advisor.procfs.smaps import SmapsParser, VmaTable

@@ -23,7 +23,8 @@ from advisor.collect.page_scan import (
 )
 from advisor.collect.page_slots import IN_RAM, NUMBER, Shape, Slots, SlotTally, read_slots, scan_slots, tally
 from advisor.procfs.pagemap_scan import HUGE, PRESENT, SWAPPED, Regions, Vma
-from advisor.profile.model import Mapping, SlotGroup
+from advisor.profile.model import Mapping
+from advisor.profile.pages import SlotGroup
 
 MIB = 1 << 20
 PAGE = 4096

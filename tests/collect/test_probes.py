@@ -13,7 +13,8 @@ from advisor.collect.probe_density import BINS, FULL, _density
 from advisor.collect.probes import PROBES, Prober, UnknownProbeError, check_names
 from advisor.procfs.fs import KernelFs
 from advisor.procfs.pagemap_scan import Vma
-from advisor.profile.model import DENSITY_EDGES, Cost, HostState, Sample
+from advisor.profile.model import Cost, HostState, Sample
+from advisor.profile.probes import DENSITY_EDGES
 from tests.fake_proc import FakeProc
 
 MIB = 1 << 20

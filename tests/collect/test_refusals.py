@@ -13,7 +13,8 @@ from advisor.collect.refusals import Suspect, attribute
 from advisor.procfs.errors import MissingError
 from advisor.procfs.fs import KernelFs
 from advisor.procfs.khugepaged_trace import Look
-from advisor.profile.model import Mapping, Refusal
+from advisor.profile.model import Mapping
+from advisor.profile.pages import Refusal
 from tests.fake_proc import FakeProc
 
 PAGE, PMD = 4096, 2 << 20

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from advisor.features.bloat import Limits, forecast, limits_of
 from advisor.features.table import feature_table
-from advisor.profile.model import PageScan, SlotGroup, VmaPages
+from advisor.profile.pages import PageScan, SlotGroup, VmaPages
 from tests.features.factory import MIB, PMD, host_state, mapping, process, profile, sample, thp
 
 PAGE = 4096

@@ -11,7 +11,8 @@ from msgspec.structs import replace
 
 from advisor.features import why_not_huge
 from advisor.procfs.facts import BuddyZone, CgroupMembership, CgroupMemory, PinnedRange
-from advisor.profile.model import HostState, Mapping, PageScan, ProcessFacts, Refusal, SlotGroup, VmaPages
+from advisor.profile.model import HostState, Mapping, ProcessFacts
+from advisor.profile.pages import PageScan, Refusal, SlotGroup, VmaPages
 from tests.features.factory import (
     BASE_PAGE,
     MIB,

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from advisor.collect.sampler import Sampler, SamplerOptions
+from advisor.collect.options import SamplerOptions
+from advisor.collect.sampler import Sampler
 from advisor.collect.session import make_header
 from advisor.features.bloat import Forecast
 from advisor.features.pages import forecast_of

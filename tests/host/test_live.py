@@ -15,7 +15,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from advisor.collect.sampler import Sampler, SamplerOptions
+from advisor.collect.options import SamplerOptions
+from advisor.collect.sampler import Sampler
 from advisor.procfs.fs import KernelFs
 from advisor.profile.codec import ProfileError, load_profile
 from advisor.report.schema import report_schema

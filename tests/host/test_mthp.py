@@ -16,7 +16,7 @@ import pytest
 from advisor.collect.folios import scan_folios
 from advisor.procfs.fs import KernelFs
 from advisor.procfs.pagemap_scan import Vma, parse_reachable
-from advisor.profile.model import FolioCounts
+from advisor.profile.pages import FolioCounts
 from tests.host.knobs import THP, setting
 
 pytestmark = pytest.mark.host

@@ -11,14 +11,15 @@ from contextlib import contextmanager
 
 import pytest
 
+from advisor.collect.options import SamplerOptions
 from advisor.collect.page_scan import PagePlan, PageReader, Target
 from advisor.collect.page_slots import Shape
-from advisor.collect.sampler import Sampler, SamplerOptions
+from advisor.collect.sampler import Sampler
 from advisor.procfs.errors import KernelTextError
 from advisor.procfs.fs import KernelFs
 from advisor.procfs.pagemap_scan import PagemapScanner, Vma
 from advisor.procfs.text import parse_value
-from advisor.profile.model import PageScan, SlotGroup, VmaPages
+from advisor.profile.pages import PageScan, SlotGroup, VmaPages
 from tests.programs import planted
 
 pytestmark = pytest.mark.host

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from advisor.collect.sampler import Sampler, SamplerOptions
+from advisor.collect.options import SamplerOptions
+from advisor.collect.sampler import Sampler
 from advisor.collect.session import make_header
 from advisor.features import feature_table
 from advisor.procfs.fs import KernelFs

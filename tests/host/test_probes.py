@@ -8,16 +8,17 @@ import os
 
 import pytest
 
+from advisor.collect.options import SamplerOptions
 from advisor.collect.probe_density import FULL
 from advisor.collect.probe_dirty import _scan, fresh_page, tracks_soft_dirty
 from advisor.collect.probes import Prober
-from advisor.collect.sampler import Sampler, SamplerOptions
+from advisor.collect.sampler import Sampler
 from advisor.collect.session import probed_tick
 from advisor.procfs.errors import KernelTextError
 from advisor.procfs.fs import KernelFs
 from advisor.procfs.pagemap_scan import PRESENT, PagemapScanner, Vma
 from advisor.procfs.text import parse_value
-from advisor.profile.model import ProcessProbes
+from advisor.profile.probes import ProcessProbes
 from tests.programs import planted
 
 pytestmark = pytest.mark.host

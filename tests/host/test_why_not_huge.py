@@ -18,7 +18,8 @@ from msgspec.structs import asdict
 
 from advisor.advise import advise
 from advisor.collect.khugepaged_trace import PREFIX
-from advisor.collect.sampler import Sampler, SamplerOptions
+from advisor.collect.options import SamplerOptions
+from advisor.collect.sampler import Sampler
 from advisor.collect.session import listening, make_header
 from advisor.procfs.fs import KernelFs
 from advisor.procfs.khugepaged_trace import tracefs_of

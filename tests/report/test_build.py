@@ -16,19 +16,17 @@ from advisor.features.why_not_huge import why_not_huge_of
 from advisor.procfs.facts import BuddyZone, Cpu, HugetlbPool, Stat, Status, Thp, ThpSize, TlbLevel
 from advisor.profile.model import (
     Cost,
-    Density,
     Header,
     HostFacts,
     HostState,
     Mapping,
-    ProbeCost,
     ProcessFacts,
-    ProcessProbes,
     ProcessRecord,
     Profile,
     Sample,
     Skipped,
 )
+from advisor.profile.probes import Density, ProbeCost, ProcessProbes
 from advisor.profile.timeline import fold_samples
 from advisor.recommendation import recommend
 from advisor.report.build import build_report
