@@ -1,0 +1,188 @@
+"""The detail view: everything that the report says of one process, in tabs, kept in place while reports come in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar, Self
+
+from rich.console import RenderableType
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.widget import Widget
+from textual.widgets import Static, TabbedContent, TabPane
+
+from advisor.report.document import Report
+from advisor.report.plan import HostPlan
+from advisor.report.process import ProcessEntry
+from advisor.tui.detail_advice import advice, title
+from advisor.tui.detail_facts import facts
+from advisor.tui.detail_map import memory
+from advisor.tui.detail_options import alternatives
+from advisor.tui.detail_pastes import PastesPane
+from advisor.tui.detail_texts import nothing, pastes_of
+from advisor.tui.detail_why import why_not_huge
+from advisor.tui.ink import ROLES, Ink
+
+Section = Callable[[Ink, ProcessEntry, HostPlan], RenderableType]
+
+SECTIONS: dict[str, tuple[str, Section]] = {
+    "advice": ("Advice", advice),
+    "why": ("Why not huge", lambda ink, process, _: why_not_huge(ink, process)),
+    "memory": ("Memory", lambda ink, process, _: memory(ink, process)),
+    "alternatives": ("Alternatives", lambda ink, process, _: alternatives(ink, process)),
+    "features": ("Features", lambda ink, process, _: facts(ink, process)),
+}
+"""Tabs of one text each: id, title, what fills it. The tab of the texts stands before the last one."""
+
+TEXTS = "texts"
+TABS = ("advice", "why", "memory", "alternatives", TEXTS, "features")
+"""Tabs in their order, which is that of their keys."""
+
+
+class DetailView(Widget):
+    """One process of a report. `show` it anew with each report; what the user looks at stays where it is."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"detail--{role}" for role in ROLES}
+
+    DEFAULT_CSS = """
+    DetailView { height: 1fr; layout: vertical; }
+    DetailView #detail-title { height: auto; max-height: 3; padding: 0 1; }
+    DetailView #detail-state { height: auto; padding: 0 1; color: $text-warning; text-style: bold; display: none; }
+    DetailView.-stale #detail-state { display: block; }
+    DetailView TabbedContent { height: 1fr; }
+    DetailView TabPane { padding: 0; }
+    DetailView VerticalScroll { height: 1fr; padding: 1 1 0 1; }
+    DetailView VerticalScroll:focus { background-tint: $foreground 3%; }
+
+    DetailView .detail--heading { text-style: bold; color: $text-primary; }
+    DetailView .detail--strong { text-style: bold; }
+    DetailView .detail--muted { color: $foreground 70%; }
+    DetailView .detail--high { color: $text-error; text-style: bold; }
+    DetailView .detail--medium { color: $text-warning; }
+    DetailView .detail--low { color: $text-secondary; }
+    DetailView .detail--good { color: $text-success; }
+    DetailView .detail--base { color: $text-error; }
+    DetailView .detail--mthp { color: $text-warning; }
+    DetailView .detail--pmd-anon { color: $text-success; }
+    DetailView .detail--pmd-file { color: $text-accent; }
+    DetailView .detail--hugetlb { color: $text-primary; }
+    DetailView .detail--swap { color: $foreground 70%; }
+    DetailView .detail--unseen { color: $foreground 70%; }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(Binding(str(key), f"tab('{name}')", show=False) for key, name in enumerate(TABS, 1)),
+        Binding("left", "turn(-1)", "Tab before", show=False),
+        Binding("right", "turn(1)", "Next tab", show=False),
+    ]
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._pid: int | None = None
+        self._process: ProcessEntry | None = None
+        self._plan: HostPlan | None = None
+        self._stale: str | None = None
+        self._ink = Ink()
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="detail-title")
+        yield Static(id="detail-state")
+        with TabbedContent(initial=TABS[0]):
+            for name in TABS:
+                with TabPane("Texts" if name == TEXTS else SECTIONS[name][0], id=name):
+                    if name == TEXTS:
+                        yield PastesPane()
+                    else:
+                        with VerticalScroll():
+                            yield Static(classes="section")
+
+    def on_mount(self) -> None:
+        self.app.theme_changed_signal.subscribe(self, lambda _: self._restyle())
+        self._restyle()
+
+    @property
+    def process(self) -> ProcessEntry | None:
+        """The process as it was last seen."""
+        return self._process
+
+    def show(self, report: Report, pid: int) -> None:
+        """Show process `pid` as the report knows it; the one shown already is updated where it stands.
+
+        Where the report lacks it, or its pid has gone to another process, the last state stays and says so.
+        """
+        new = pid != self._pid
+        if new:
+            self.clear()
+        self._pid = pid
+        found = next((one for one in report.processes if one.pid == pid), None)
+        known = self._process
+        if found is not None and (known is None or known.start_ticks == found.start_ticks):
+            changed = (found, report.plan) != (known, self._plan)
+            self._process, self._plan, stale = found, report.plan, None
+        else:
+            changed, stale = False, self._why_missing(report, pid, reused=found is not None)
+        if changed or new or stale != self._stale:
+            self._stale = stale
+            self._fill()
+
+    def clear(self) -> None:
+        """Forget the process; the tab stays, every scroll goes to the top."""
+        self._pid = self._process = self._plan = self._stale = None
+        if self.is_mounted:
+            for scroll in self.query(VerticalScroll):
+                scroll.scroll_home(animate=False)
+
+    def focus(self, scroll_visible: bool = True) -> Self:
+        """Focus what scrolls in the open tab."""
+        target = next((one for one in self._open_tab().query("OptionList, VerticalScroll") if one.focusable), None)
+        if target is not None:
+            target.focus(scroll_visible)
+        return self
+
+    def action_tab(self, name: str) -> None:
+        self.query_one(TabbedContent).active = name
+
+    def action_turn(self, step: int) -> None:
+        tabs = self.query_one(TabbedContent)
+        tabs.active = TABS[(TABS.index(tabs.active) + step) % len(TABS)]
+
+    def on_tabbed_content_tab_activated(self) -> None:
+        """Keys go to what the open tab shows, unless they go elsewhere altogether."""
+        if self.has_focus_within:
+            self.call_after_refresh(self.focus)
+
+    def _open_tab(self) -> TabPane:
+        return self.query_one(f"TabPane#{self.query_one(TabbedContent).active}", TabPane)
+
+    def _why_missing(self, report: Report, pid: int, *, reused: bool) -> str:
+        skipped = next((one.reason for one in report.skipped if one.pid == pid), None)
+        if reused:
+            return f"ended: pid {pid} is another process now; this is its last state"
+        if skipped not in (None, "gone"):
+            return f"not observed this time: {skipped}; this is what was seen before"
+        if self._process is None:
+            return f"process {pid} is not in this report"
+        return "ended: this is its last state"
+
+    def _restyle(self) -> None:
+        """Take the theme's styles anew, then draw with them."""
+        names = {role: f"detail--{role}" for role in ROLES}
+        self._ink = Ink({role: self.get_component_rich_style(name, partial=True) for role, name in names.items()})
+        self._fill()
+
+    def _fill(self) -> None:
+        if not self.is_mounted:
+            return
+        process, plan, ink = self._process, self._plan, self._ink
+        self.set_class(self._stale is not None, "-stale")
+        self.query_one("#detail-state", Static).update(ink.text(self._stale or ""))
+        known = process is not None and plan is not None
+        self.query_one(TabbedContent).display = known
+        self.query_one("#detail-title", Static).display = known
+        if process is None or plan is None:
+            return
+        self.query_one("#detail-title", Static).update(title(ink, process))
+        for name, (_, section) in SECTIONS.items():
+            self.query_one(f"#{name} .section", Static).update(section(ink, process, plan))
+        self.query_one(PastesPane).show(ink, pastes_of(process, plan), nothing(ink, process))
