@@ -22,7 +22,8 @@ from advisor.tui.detail_options import alternatives
 from advisor.tui.detail_pastes import PastesPane
 from advisor.tui.detail_texts import nothing, pastes_of
 from advisor.tui.detail_why import why_not_huge
-from advisor.tui.ink import ROLES, Ink
+from advisor.tui.ink import Ink
+from advisor.tui.themes import role_styles
 
 Section = Callable[[Ink, ProcessEntry, HostPlan], RenderableType]
 
@@ -43,32 +44,16 @@ TABS = ("advice", "why", "memory", "alternatives", TEXTS, "features")
 class DetailView(Widget):
     """One process of a report. `show` it anew with each report; what the user looks at stays where it is."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"detail--{role}" for role in ROLES}
-
     DEFAULT_CSS = """
     DetailView { height: 1fr; layout: vertical; }
     DetailView #detail-title { height: auto; max-height: 3; padding: 0 1; }
     DetailView #detail-state { height: auto; padding: 0 1; color: $text-warning; text-style: bold; display: none; }
     DetailView.-stale #detail-state { display: block; }
     DetailView TabbedContent { height: 1fr; }
-    DetailView TabPane { padding: 0; }
-    DetailView VerticalScroll { height: 1fr; padding: 1 1 0 1; }
-    DetailView VerticalScroll:focus { background-tint: $foreground 3%; }
-
-    DetailView .detail--heading { text-style: bold; color: $text-primary; }
-    DetailView .detail--strong { text-style: bold; }
-    DetailView .detail--muted { color: $foreground 70%; }
-    DetailView .detail--high { color: $text-error; text-style: bold; }
-    DetailView .detail--medium { color: $text-warning; }
-    DetailView .detail--low { color: $text-secondary; }
-    DetailView .detail--good { color: $text-success; }
-    DetailView .detail--base { color: $text-error; }
-    DetailView .detail--mthp { color: $text-warning; }
-    DetailView .detail--pmd-anon { color: $text-success; }
-    DetailView .detail--pmd-file { color: $text-accent; }
-    DetailView .detail--hugetlb { color: $text-primary; }
-    DetailView .detail--swap { color: $foreground 70%; }
-    DetailView .detail--unseen { color: $foreground 70%; }
+    DetailView TabbedContent TabPane { padding: 0; }
+    DetailView VerticalScroll { height: 1fr; padding: 0 1; scrollbar-size-vertical: 1; }
+    DetailView .section { max-width: 140; }
+    DetailView #memory .section { max-width: 100%; }
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -137,20 +122,22 @@ class DetailView(Widget):
         """Focus what scrolls in the open tab."""
         target = next((one for one in self._open_tab().query("OptionList, VerticalScroll") if one.focusable), None)
         if target is not None:
-            target.focus(scroll_visible)
+            self.screen.set_focus(target, scroll_visible)
         return self
 
     def action_tab(self, name: str) -> None:
+        """Open a tab. The focus goes there at once: what is hidden loses it, and keys with it."""
         self.query_one(TabbedContent).active = name
+        self.focus()
 
     def action_turn(self, step: int) -> None:
-        tabs = self.query_one(TabbedContent)
-        tabs.active = TABS[(TABS.index(tabs.active) + step) % len(TABS)]
+        place = TABS.index(self.query_one(TabbedContent).active) + step
+        self.action_tab(TABS[place % len(TABS)])
 
     def on_tabbed_content_tab_activated(self) -> None:
-        """Keys go to what the open tab shows, unless they go elsewhere altogether."""
+        """After a click on a tab, keys go to what it shows."""
         if self.has_focus_within:
-            self.call_after_refresh(self.focus)
+            self.focus()
 
     def _open_tab(self) -> TabPane:
         return self.query_one(f"TabPane#{self.query_one(TabbedContent).active}", TabPane)
@@ -167,8 +154,7 @@ class DetailView(Widget):
 
     def _restyle(self) -> None:
         """Take the theme's styles anew, then draw with them."""
-        names = {role: f"detail--{role}" for role in ROLES}
-        self._ink = Ink({role: self.get_component_rich_style(name, partial=True) for role, name in names.items()})
+        self._ink = Ink(role_styles(self.app.theme, self.app.theme_variables))
         self._fill()
 
     def _fill(self) -> None:

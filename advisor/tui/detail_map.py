@@ -42,7 +42,7 @@ def parts_of(memory: Memory) -> list[Part]:
         Part("A", "█", "pmd-anon", "THP, anonymous (mapped by PMD)", memory.anon_huge_bytes),
         Part("F", "▓", "pmd-file", "THP, shared memory and files", file_huge),
         Part("m", "▒", "mthp", "mTHP (large folios, mapped by PTE)", large),
-        Part("b", "░", "base", "base pages" if looked else "base pages, or mTHP that nobody looked for", rest)
+        Part("b", "░", "base", "base pages" if looked else "base pages, mTHP among them where there is any", rest)
         if seen
         else Part("?", "?", "unseen", "resident, on unknown pages", memory.rss_bytes),
         Part("s", "~", "swap", "in swap", memory.swap_bytes),
@@ -129,8 +129,8 @@ def _counts(ink: Ink, process: ProcessEntry) -> Table:
             ("RSS", f"{human_bytes(memory.rss_bytes)}{f': {resident}' if resident else ''}"),
             ("PSS", human_bytes(memory.pss_bytes)),
             ("huge", coverage or UNKNOWN),
-            ("THP could be", human_bytes(memory.thp_eligible_bytes)),
-            ("mTHP", words.mthp(memory).removeprefix("mTHP: ") if memory.mthp is not None else "nobody looked"),
+            ("eligible", f"{human_bytes(memory.thp_eligible_bytes)} for THP as the modes stand"),
+            ("mTHP", words.mthp(memory).removeprefix("mTHP: ") if memory.mthp is not None else "not looked for"),
             ("page tables", words.page_tables(process)),
             ("locked", human_bytes(memory.locked_bytes)),
             ("read from", memory.measured_by),

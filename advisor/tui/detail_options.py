@@ -10,31 +10,39 @@ from advisor.render.numbers import UNKNOWN, human_bytes
 from advisor.report.process import Alternative, ProcessEntry
 from advisor.tui.ink import Ink
 
+CHOSEN = "*"
+"""Marks the policy that is advised."""
+
+POLICY = 14
+"""Columns of the policies. Reason: "keep THP 2 MiB"; a number of pages goes on a line of its own."""
+
 
 def alternatives(ink: Ink, process: ProcessEntry) -> RenderableType:
     """One row a policy, the chosen one first."""
     advice = process.recommendation
     table = Table(box=None, expand=True, pad_edge=False, padding=(0, 2, 1, 0), header_style=ink.style("heading"))
-    table.add_column("Policy", width=18)
-    table.add_column("Gain", ratio=3)
-    table.add_column("Cost in memory", ratio=3)
-    table.add_column("Why, or why not", ratio=6)
+    table.add_column("", width=1)
+    table.add_column("Policy", width=POLICY, overflow="fold")
+    for title, ratio in (("Gain", 3), ("Memory", 3), ("Why, or why not", 7)):
+        table.add_column(title, ratio=ratio, overflow="fold")
     why = advice.reasons[0].message if advice.reasons else "no reason given"
     table.add_row(
-        ink.join((words.advice(advice), "strong"), ("\N{NO-BREAK SPACE}*", "strong")),
+        ink.text(CHOSEN, "good"),
+        ink.text(words.advice(advice), "strong"),
         ink.text(words.gain(advice.expected_gain)),
         ink.text(words.bloat(advice)),
         ink.text(why),
     )
     for other in advice.alternatives:
         table.add_row(
+            "",
             ink.text(_policy(other)),
             ink.text(words.gain(other.expected_gain)),
             ink.text(_cost(other, process)),
             ink.text(other.why_not),
         )
-    note = "* what is advised" if advice.alternatives else "* what is advised; no other policy was in question"
-    return Group(table, ink.text(note, "muted"))
+    only = "" if advice.alternatives else "; no other policy was in question"
+    return Group(table, ink.text(f"{CHOSEN} what is advised{only}", "muted"))
 
 
 def _policy(other: Alternative) -> str:

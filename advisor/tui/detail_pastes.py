@@ -24,7 +24,11 @@ class PastesPane(Widget):
 
     DEFAULT_CSS = """
     PastesPane { height: 1fr; layout: vertical; }
-    PastesPane OptionList { height: auto; max-height: 6; border: none; padding: 0; margin: 1 0 0 0; }
+    PastesPane OptionList, PastesPane OptionList:focus {
+        height: auto; max-height: 6; border: none; padding: 0 1; background: transparent;
+    }
+    PastesPane VerticalScroll { height: 1fr; padding: 1 1 0 1; }
+    PastesPane Static { max-width: 140; }
     PastesPane.-empty OptionList { display: none; }
     """
 

@@ -56,5 +56,5 @@ class AskPath(ModalScreen[Path | None]):
 
 def _why(error: Exception) -> str:
     if isinstance(error, FileExistsError):
-        return "Not written: there is something of that name, and nothing is overwritten."
+        return "Not written: there is something of that name already."
     return f"Not written: {error.strerror if isinstance(error, OSError) and error.strerror else error}."

@@ -29,13 +29,10 @@ def pastes_of(process: ProcessEntry, plan: HostPlan) -> list[Paste]:
 
 
 def entry(ink: Ink, paste: Paste) -> Text:
-    """One line of the list."""
+    """One line of the list; plain, as the highlighted one has the list's own colours."""
     artefact = paste.artefact
-    return ink.join(
-        artefact.title,
-        (f" -> {artefact.path}" if artefact.path else "", "muted"),
-        (" (needs a reboot)" if artefact.needs_reboot else "", "medium"),
-    )
+    goes_to = f" -> {artefact.path}" if artefact.path else ""
+    return ink.text(f"{artefact.title}{goes_to}{' (needs a reboot)' if artefact.needs_reboot else ''}")
 
 
 def text(ink: Ink, paste: Paste) -> RenderableType:
