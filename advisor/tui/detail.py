@@ -45,7 +45,7 @@ class DetailView(Widget):
     """One process of a report. `show` it anew with each report; what the user looks at stays where it is."""
 
     DEFAULT_CSS = """
-    DetailView { height: 1fr; layout: vertical; }
+    DetailView { height: 1fr; }
     DetailView #detail-title { height: auto; max-height: 3; padding: 0 1; }
     DetailView #detail-state { height: auto; padding: 0 1; color: $text-warning; text-style: bold; display: none; }
     DetailView.-stale #detail-state { display: block; }
@@ -68,6 +68,7 @@ class DetailView(Widget):
         self._process: ProcessEntry | None = None
         self._plan: HostPlan | None = None
         self._stale: str | None = None
+        self._outdated: set[str] = set()
         self._ink = Ink()
 
     def compose(self) -> ComposeResult:
@@ -128,6 +129,7 @@ class DetailView(Widget):
     def action_tab(self, name: str) -> None:
         """Open a tab. The focus goes there at once: what is hidden loses it, and keys with it."""
         self.query_one(TabbedContent).active = name
+        self._fill_open_tab()
         self.focus()
 
     def action_turn(self, step: int) -> None:
@@ -135,7 +137,8 @@ class DetailView(Widget):
         self.action_tab(TABS[place % len(TABS)])
 
     def on_tabbed_content_tab_activated(self) -> None:
-        """After a click on a tab, keys go to what it shows."""
+        """A tab was opened, perhaps by a click: then keys go to what it shows."""
+        self._fill_open_tab()
         if self.has_focus_within:
             self.focus()
 
@@ -146,10 +149,10 @@ class DetailView(Widget):
         skipped = next((one.reason for one in report.skipped if one.pid == pid), None)
         if reused:
             return f"ended: pid {pid} is another process now; this is its last state"
+        if self._process is None:
+            return f"process {pid} is not in this report{f': {skipped}' if skipped else ''}"
         if skipped not in (None, "gone"):
             return f"not observed this time: {skipped}; this is what was seen before"
-        if self._process is None:
-            return f"process {pid} is not in this report"
         return "ended: this is its last state"
 
     def _restyle(self) -> None:
@@ -169,6 +172,16 @@ class DetailView(Widget):
         if process is None or plan is None:
             return
         self.query_one("#detail-title", Static).update(title(ink, process))
-        for name, (_, section) in SECTIONS.items():
-            self.query_one(f"#{name} .section", Static).update(section(ink, process, plan))
-        self.query_one(PastesPane).show(ink, pastes_of(process, plan), nothing(ink, process))
+        self._outdated = set(TABS)
+        self._fill_open_tab()
+
+    def _fill_open_tab(self) -> None:
+        """Draw the open tab if it is behind; those that nobody sees cost nothing."""
+        tab, process, plan, ink = self._open_tab(), self._process, self._plan, self._ink
+        if tab.id not in self._outdated or process is None or plan is None:
+            return
+        self._outdated.discard(tab.id)
+        if tab.id == TEXTS:
+            tab.query_one(PastesPane).show(ink, pastes_of(process, plan), nothing(ink, process))
+        else:
+            tab.query_one(".section", Static).update(SECTIONS[tab.id][1](ink, process, plan))

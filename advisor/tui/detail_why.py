@@ -44,7 +44,13 @@ def _reason(ink: Ink, reason: WhyNotHuge, whole: int) -> Table:
     where = "" if reason.vmas is None else f" in {plural(reason.vmas, 'VMA')}"
     said = f"  {why_words.amount(reason)}{where}"
     left = ink.text(bar(share, BAR), "base") if share is not None else ink.text("size unknown", "muted")
-    lines = [ink.join((why_words.title(reason), "strong"), said, (f"  {percent(share)}" if share else "", "muted"))]
+    lines = [
+        ink.join(
+            (why_words.title(reason), "strong"),
+            said,
+            (f"  {percent(share).replace(' ', '')}" if share else "", "muted"),
+        )
+    ]
     if help_text := why_words.advice(reason):
         lines.append(ink.text(help_text))
     return ink.hanging(left, *lines, width=BAR)

@@ -104,8 +104,8 @@ def test_severity_is_a_word_not_only_a_colour(report: Report) -> None:
 
 def test_bars_say_share_and_remedy(report: Report) -> None:
     said = words_of(why_not_huge(INK, process_of(report, 2211)))
-    assert "not-advised 48 GiB in 1 VMA 99 % Let the program call madvise(MADV_HUGEPAGE)." in said
-    assert "12 MiB and 1 GiB in swap in 2 VMAs <1 %" in said
+    assert "not-advised 48 GiB in 1 VMA 99% Let the program call madvise(MADV_HUGEPAGE)." in said
+    assert "12 MiB and 1 GiB in swap in 2 VMAs <1%" in said
     assert "holds nothing yet 2 GiB of address space" in said
 
 
