@@ -121,6 +121,27 @@ def test_arrows_turn_the_tabs_round() -> None:
     play(scenario)
 
 
+def test_a_click_on_a_tab_fills_it_and_sends_keys_there() -> None:
+    async def scenario(app: Host, pilot: Pilot[None]) -> None:
+        await pilot.click("#--content-tab-texts")
+        await until(pilot, lambda: "GRUB_CMDLINE_LINUX" in app.screen_text())
+        await until(pilot, lambda: app.view.query_one(PastesPane).has_focus_within)
+        await pilot.press("c")
+        assert app.clipboard == app.report.plan.artefacts[0].text
+
+    play(scenario)
+
+
+def test_a_tab_that_was_hidden_shows_the_newest_when_it_is_opened() -> None:
+    async def scenario(app: Host, pilot: Pilot[None]) -> None:
+        await pilot.press("6", "1")
+        app.view.show(changed(app.report, QEMU, executable="/opt/newer"), QEMU)
+        await pilot.press("6")
+        await until(pilot, lambda: "/opt/newer" in app.screen_text())
+
+    play(scenario)
+
+
 def test_a_newer_report_leaves_tab_and_scroll_where_they_are() -> None:
     async def scenario(app: Host, pilot: Pilot[None]) -> None:
         scroll = app.view.query_one("#advice VerticalScroll", VerticalScroll)
