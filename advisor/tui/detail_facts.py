@@ -6,11 +6,15 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 
 from advisor.render import words
-from advisor.render.numbers import UNKNOWN
+from advisor.render.numbers import UNKNOWN, count
 from advisor.render.probe_words import probe_lines
 from advisor.report.process import ProcessEntry
 from advisor.report.reasons import Evidence
 from advisor.tui.ink import Ink
+
+LONGEST_COMMAND = 4000
+"""Characters of a command line that are shown. Source: own choice. Reason: two screens; one argument can have
+128 KiB (MAX_ARG_STRLEN), all of them 2 MiB, which would be wrapped anew at each tick."""
 
 
 def features_of(process: ProcessEntry) -> dict[str, Evidence]:
@@ -22,6 +26,8 @@ def features_of(process: ProcessEntry) -> dict[str, Evidence]:
 def facts(ink: Ink, process: ProcessEntry) -> RenderableType:
     """Who it is, then features with their values, then what probes cost."""
     command = " ".join(process.command_line) if process.command_line else UNKNOWN
+    if len(command) > LONGEST_COMMAND:
+        command = f"{command[:LONGEST_COMMAND]} ... and {count(len(command) - LONGEST_COMMAND)} more characters"
     application = process.application
     off = None if process.thp_disabled is None else "yes" if process.thp_disabled else "no"
     parts: list[RenderableType] = [

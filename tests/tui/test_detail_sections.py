@@ -215,6 +215,13 @@ def test_features_are_the_evidence_of_all_reasons_null_as_unknown(report: Report
     assert "host_privileged unknown" in words_of(facts(INK, process))
 
 
+def test_a_command_line_of_megabytes_is_cut_and_says_so(report: Report) -> None:
+    process = msgspec.structs.replace(process_of(report, 2211), command_line=["java", "-cp", "x" * 2_000_000])
+    said = drawn(facts(INK, process), 80)
+    assert len(said) < 10_000
+    assert "more characters" in said
+
+
 @pytest.mark.parametrize("width", [40, 76, 80, 160, 400])
 def test_no_section_is_wider_than_its_room(report: Report, width: int) -> None:
     for process in report.processes:
