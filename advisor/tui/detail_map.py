@@ -26,10 +26,8 @@ class Part(NamedTuple):
 
 
 def parts_of(memory: Memory) -> list[Part]:
-    """What backs a process's memory, largest pages first, then swap. Unknown is None; what is left is base pages.
-
-    Raises nothing: where huge pages are unknown all of RSS is of unknown backing.
-    """
+    """What backs a process's memory, largest pages first, then swap. Unknown is None; what is left is base pages,
+    or of unknown backing where huge pages were not counted."""
     thp = (memory.anon_huge_bytes, memory.shmem_huge_bytes, memory.file_huge_bytes)
     seen = memory.rss_bytes is not None and memory.anon_huge_bytes is not None
     large = None if memory.mthp is None else sum(size.bytes + size.file_bytes for size in memory.mthp)
@@ -44,7 +42,7 @@ def parts_of(memory: Memory) -> list[Part]:
         Part("m", "▒", "mthp", "mTHP (large folios, mapped by PTE)", large),
         Part("b", "░", "base", "base pages" if looked else "base pages, mTHP among them where there is any", rest)
         if seen
-        else Part("?", "?", "unseen", "resident, on unknown pages", memory.rss_bytes),
+        else Part("?", "?", "unseen", "resident, on unknown pages", None if memory.rss_bytes is None else rest),
         Part("s", "~", "swap", "in swap", memory.swap_bytes),
     ]
 

@@ -142,9 +142,12 @@ def test_parts_add_up_to_what_is_resident_in_pools_and_in_swap() -> None:
 
 
 def test_unknown_backing_is_not_called_base_pages() -> None:
-    parts = {part.mark: part.bytes for part in parts_of(make_memory(5 * GIB, None, None, huge_coverage=None))}
+    unread = make_memory(5 * GIB, None, None, huge_coverage=None, shmem_huge_bytes=GIB)
+    parts = {part.mark: part.bytes for part in parts_of(unread)}
     assert "b" not in parts
-    assert parts["?"] == 5 * GIB
+    assert (parts["?"], parts["F"]) == (4 * GIB, GIB)
+    nothing_known = parts_of(make_memory(None, None, None, huge_coverage=None))
+    assert {part.mark: part.bytes for part in nothing_known}["?"] is None
 
 
 def test_base_pages_are_only_claimed_where_smaller_folios_were_looked_for(report: Report) -> None:
