@@ -36,6 +36,7 @@ bench: $(VENV)/dev ## Ratios against stated floors; takes minutes
 	$(BIN)/python -m tests.benchmarks.choices
 	$(BIN)/python -m tests.benchmarks.sparse_scan
 	$(BIN)/python -m tests.benchmarks.trial_coverage
+	$(BIN)/python -m tests.benchmarks.tui_paint
 
 golden: $(VENV)/dev ## Write schema, generated docs and golden files anew; read the difference before committing
 	$(BIN)/python -m advisor.report.schema

@@ -46,6 +46,12 @@ def test_every_command_and_option_has_help() -> None:
             )
 
 
+def test_without_a_command_and_without_a_terminal_there_is_help() -> None:
+    done = run()
+    assert done.returncode == 0, done.stderr
+    assert "Commands:" in done.stdout and "tui" in done.stdout
+
+
 def test_a_captured_tree_gives_a_report_of_one_sample(tree: list[str]) -> None:
     done = run(*tree, "report", "--json")
     assert done.returncode == 0, done.stderr
@@ -98,6 +104,7 @@ def test_secrets_stay_out_unless_asked_for(tree: list[str]) -> None:
         (["report", "--want", "1=huge"], 2, "'huge' is no policy: leave, thp, thp-off, pool, or"),
         (["report", "--want", "2M"], 2, "'2M' is not PID=POLICY"),
         (["report", "--want", "1=0M"], 2, "'0M' is no policy"),
+        (["tui"], 2, "needs a terminal"),
         (["bogus"], 2, "No such command"),
     ],
 )

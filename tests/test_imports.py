@@ -25,7 +25,15 @@ def imported_by(arguments: list[str]) -> set[str]:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["report", "--help"], ["record", "--help"], ["trial", "--help"], ["model", "--help"], ["--version"]],
+    [
+        ["--help"],
+        ["report", "--help"],
+        ["record", "--help"],
+        ["trial", "--help"],
+        ["model", "--help"],
+        ["tui", "--help"],
+        ["--version"],
+    ],
 )
 def test_help_imports_no_heavy_package(arguments: list[str]) -> None:
     assert imported_by(arguments).isdisjoint(HEAVY)
@@ -43,3 +51,9 @@ def test_reporting_needs_no_terminal_interface() -> None:
 def test_measuring_needs_neither_frames_nor_a_model() -> None:
     imported = imported_by(["trial", "--policies", "base", "--rounds", "1", "--json", "--", "true"])
     assert imported.isdisjoint({"textual", "sklearn", "skops", "polars"})
+
+
+def test_the_interface_itself_needs_neither_frames_nor_a_model_nor_processes() -> None:
+    program = "import sys, advisor.cli.tui\nprint(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()).isdisjoint({"sklearn", "polars", "numpy", "psutil", "elftools", "zstandard"})

@@ -18,18 +18,24 @@ from advisor.cli.wish import Wanted
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
-@click.group(cls=RestoringGroup, context_settings=CONTEXT)
+@click.group(cls=RestoringGroup, context_settings=CONTEXT, invoke_without_command=True)
 @click.version_option(__version__, "-V", "--version", prog_name="hugepage-advisor")
 @click.option("--procfs", default="/proc", metavar="DIR", help="Read this folder instead of /proc (captured tree).")
 @click.option("--sysfs", default="/sys", metavar="DIR", help="Read this folder instead of /sys (captured tree).")
 @click.pass_context
-def cli(context: click.Context, procfs: str, sysfs: str) -> None:
+def cli(context: click.Context, procfs: str, sysfs: str) -> int | None:
     """Which page size each process of a Linux host should use, why, and at what cost.
 
     Only `trial` changes anything on the host, after asking, and puts it back. All else reads, works without root and
-    says what it could not see.
+    says what it could not see. Without a command: `tui` on a terminal, else this help.
     """
     context.obj = (procfs, sysfs)
+    if context.invoked_subcommand is not None:
+        return None
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        click.echo(context.get_help())
+        return None
+    return context.invoke(tui)  # type: ignore[no-any-return]  # its exit code
 
 
 PIDS = click.option(
@@ -54,6 +60,18 @@ WANT = click.option(
     help="What it takes to give this process thp, thp-off, 2M, 1G or leave, unless a rule forbids it (repeatable).",
 )
 NO_REDACT = click.option("--no-redact", is_flag=True, help="Keep command lines as they are, secrets included.")
+
+
+@cli.command()
+@click.argument("profile", required=False, type=click.Path(path_type=Path))
+@INTERVAL
+@NO_REDACT
+@click.pass_obj
+def tui(roots: tuple[str, str], profile: Path | None, interval: float | None, no_redact: bool) -> int:
+    """Show this host, or a saved PROFILE, on the screen: who matters, what should change, why. `?` shows the keys."""
+    from advisor.cli import tui as command
+
+    return command.run(roots, profile, interval, redact=not no_redact)
 
 
 @cli.command()

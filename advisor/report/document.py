@@ -116,16 +116,16 @@ def encode_report(report: Report) -> bytes:
     try:
         return msgspec.json.encode(report)
     except UnicodeEncodeError:
-        return msgspec.json.encode(_without_surrogates(msgspec.to_builtins(report)))
+        return msgspec.json.encode(without_surrogates(msgspec.to_builtins(report)))
 
 
-def _without_surrogates(value: Any) -> Any:
-    """Unpaired surrogates, which stand for undecodable bytes (PEP 383), as text: JSON readers refuse them."""
+def without_surrogates(value: Any) -> Any:
+    """Plain values; surrogates, which stand for undecodable bytes (PEP 383) and which codecs refuse, as text."""
     if isinstance(value, str):
         return _SURROGATE.sub(_surrogate_as_text, value)
     if isinstance(value, dict):
-        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
-    return [_without_surrogates(item) for item in value] if isinstance(value, list) else value
+        return {without_surrogates(key): without_surrogates(item) for key, item in value.items()}
+    return [without_surrogates(item) for item in value] if isinstance(value, list) else value
 
 
 def _surrogate_as_text(match: re.Match[str]) -> str:

@@ -1,0 +1,23 @@
+"""`tui`: the host on the screen, live or from a recording."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from advisor.cli.errors import CommandError, ExitCode
+from advisor.tui.app import AdvisorApp
+from advisor.watch.child import Watcher
+from advisor.watch.frames import Job
+
+
+def run(roots: tuple[str, str], profile: Path | None, interval_s: float | None, *, redact: bool) -> int:
+    """Until somebody quits. Returns the exit code; raises CommandError where there is no terminal or no profile."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise CommandError("the interface needs a terminal; `report` prints without one", ExitCode.USAGE)
+    if profile is not None and not profile.is_file():
+        raise CommandError(f"{profile}: no such file", ExitCode.UNUSABLE)
+    job = Job(*roots, profile=None if profile is None else str(profile), interval_s=interval_s, redact=redact)
+    app = AdvisorApp(Watcher(job))
+    app.run()
+    return app.return_code or 0

@@ -1,0 +1,361 @@
+"""The application: state flows one way, from a source in a thread, one tick a message, to what is on the screen."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import threading
+from collections.abc import Iterable
+from typing import ClassVar
+
+from textual.app import App, ComposeResult, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.message import Message
+from textual.screen import Screen
+from textual.timer import Timer
+from textual.widgets import Footer, Input, Static
+
+from advisor.render.numbers import count
+from advisor.tui import strip
+from advisor.tui.columns import COLUMNS, Order, arranged
+from advisor.tui.detail import DetailView
+from advisor.tui.help import HelpScreen
+from advisor.tui.ink import Ink
+from advisor.tui.replay import ReplayBar
+from advisor.tui.source import Source
+from advisor.tui.table import ProcessTable
+from advisor.tui.themes import DARK, THEMES, role_styles
+from advisor.watch.frames import Frame, Problem, Tick
+
+PLAY_S = 0.5
+"""Seconds between samples while a recording plays. Source: own choice. Reason: eyes follow two changes a second."""
+
+INTERRUPTED = 130
+"""What the shell is told after Ctrl-C or SIGTERM, as every command of this program does."""
+
+LOADING = "Looking at this host ..."
+OPENING = "Opening the recording ..."
+
+
+class AdvisorApp(App[None]):
+    """Shows what a source sends. Give it the source; run it; `return_code` is the exit code."""
+
+    TITLE = "hugepage-advisor"
+    AUTO_FOCUS = None
+
+    CSS = """
+    Screen { background: $background; }
+    #top { height: 1; padding: 0 1; background: $surface; }
+    #strip { height: 6; padding: 0 1; }
+    #notice { height: auto; max-height: 2; padding: 0 1; color: $text-warning; display: none; }
+    #failed { height: auto; padding: 0 1; background: $error 20%; text-style: bold; display: none; }
+    #filter { height: 1; border: none; padding: 0 1; display: none; background: $surface; }
+    #empty { height: 1fr; content-align: center middle; display: none; }
+    #detail { display: none; }
+    .-empty #empty { display: block; }
+    .-empty #processes, .-detail #processes, .-detail #empty, .-detail #strip { display: none; }
+    .-detail #detail { display: block; }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "filter", "Filter"),
+        Binding("escape", "back", "Back", show=False),
+        Binding("greater_than_sign", "sort(1)", "Sort", key_display="< >"),
+        Binding("less_than_sign", "sort(-1)", "Sort by the column before", show=False),
+        Binding("r", "reverse", "Reverse", show=False),
+        Binding("0", "unsorted", "Sort by what is at stake", show=False),
+        Binding("space", "hold", "Hold"),
+        Binding("right,full_stop", "step(1)", "Next sample", show=False),
+        Binding("left,comma", "step(-1)", "Sample before", show=False),
+        Binding("left_square_bracket", "end(0)", "First sample", show=False),
+        Binding("right_square_bracket", "end(1)", "Last sample", show=False),
+        Binding("R", "restart", "Watch again", show=False),
+        Binding("t", "theme", "Theme", show=False),
+        Binding("question_mark", "help", "Help"),
+        Binding("q", "quit", "Quit"),
+        Binding("ctrl+c", "interrupt", "Quit", show=False, priority=True),
+    ]
+
+    class Came(Message):
+        """A frame of the source, or None once there will be none."""
+
+        def __init__(self, frame: Frame | None, run: int) -> None:
+            super().__init__()
+            self.frame, self.run = frame, run
+
+    def __init__(self, source: Source, *, theme: str = DARK) -> None:
+        super().__init__()
+        for known in THEMES:
+            self.register_theme(known)
+        self._first_theme = theme
+        self._source = source
+        self._run = 0
+        self.tick: Tick | None = None
+        """What is on the screen."""
+        self._newest: Tick | None = None
+        self._wanted = ""
+        self._order = Order()
+        self._opened: int | None = None
+        self._held = False
+        self._playing: Timer | None = None
+        self._asked: int | None = None
+        self._ink = Ink()
+
+    def compose(self) -> ComposeResult:
+        yield Static(self.TITLE or "", id="top")
+        yield Static(id="failed")
+        yield Static(id="strip")
+        yield Static(id="notice")
+        with Vertical():
+            yield Static(LOADING if self._source.is_live else OPENING, id="empty")
+            yield ProcessTable(id="processes")
+            yield DetailView(id="detail")
+        yield Input(placeholder="filter: name, pid, application, user, state, advice", id="filter")
+        yield ReplayBar(id="replay")
+        yield Footer()
+
+    def on_mount(self) -> None:
+        self.theme = self._first_theme
+        self.theme_changed_signal.subscribe(self, lambda _: self._restyle())
+        self._restyle()
+        self.screen.add_class("-empty")
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+                loop.add_signal_handler(number, self.action_interrupt)
+        self._watch()
+
+    def on_unmount(self) -> None:
+        self._source.close()
+
+    def on_resize(self) -> None:
+        self._show_host()
+
+    def _watch(self) -> None:
+        """Read the source in a thread of its own, which is left alone when the application ends."""
+        self._run += 1
+        threading.Thread(target=self._read, args=(self._run,), daemon=True).start()
+
+    def _read(self, run: int) -> None:
+        for frame in self._source.frames():
+            self.post_message(self.Came(frame, run))
+        self.post_message(self.Came(None, run))
+
+    def on_advisor_app_came(self, message: Came) -> None:
+        """One frame of the source. What a former run of it still sends is of no interest."""
+        frame = message.frame
+        if message.run != self._run:
+            return
+        if isinstance(frame, Tick):
+            self._newest = frame
+            self._asked = None
+            self._fail(None)
+            if not self._held or self.tick is None:
+                self._take(frame)
+        elif isinstance(frame, Problem):
+            self._stop_playing()
+            self._fail(frame)
+
+    def _take(self, tick: Tick) -> None:
+        """Show this tick."""
+        self.tick = tick
+        self._show_host()
+        self._show_processes()
+        if self._opened is not None:
+            self.query_one(DetailView).show(tick.report, self._opened)
+        if tick.length is not None:
+            self._show_replay()
+
+    def _show_host(self) -> None:
+        tick = self.tick
+        if tick is None:
+            return
+        width = max(self.size.width - 2, 20)
+        top = self._ink.join((self.TITLE or "", "heading"), "  ", (strip.moment(tick), "muted"))
+        if self._held and self._source.is_live:
+            top = self._ink.join(top, "  ", ("held: space goes on", "medium"))
+        self.query_one("#top", Static).update(top)
+        body = self._ink.text("")
+        for number, row in enumerate(strip.lines(self._ink, tick, width)):
+            body = self._ink.join(body, row) if number == 0 else body.append("\n").append_text(row)
+        self.query_one("#strip", Static).update(body)
+        said = strip.notices(tick.report)
+        notice = self.query_one("#notice", Static)
+        notice.update(self._ink.text("! " + " ".join(said)))
+        notice.display = bool(said)
+
+    def _show_processes(self) -> None:
+        tick = self.tick
+        if tick is None:
+            return
+        table, empty = self.query_one(ProcessTable), self.query_one("#empty", Static)
+        found = arranged(tick.report.processes, self._order, self._wanted)
+        table.show(found, self._order, self._ink)
+        self.screen_stack[0].set_class(not found, "-empty")
+        if not found:
+            all_of = count(len(tick.report.processes))
+            empty.update(
+                self._ink.text(f"None of {all_of} processes matches {self._wanted!r}. Escape shows all.")
+                if tick.report.processes
+                else self._ink.text("No process can be seen here.")
+            )
+        if self._opened is None and self.focused is None and found:
+            self.call_after_refresh(table.focus)
+
+    def _show_replay(self) -> None:
+        tick = self.tick
+        if tick is not None and tick.length is not None:
+            self.query_one(ReplayBar).show(tick.position, tick.length, playing=self._playing is not None)
+
+    def _fail(self, problem: Problem | None) -> None:
+        """Say why nothing more comes; where nothing came at all, in the middle of the screen, too."""
+        banner = self.query_one("#failed", Static)
+        banner.display = problem is not None
+        if problem is None:
+            return
+        again = "R tries again" if self.tick is None else "This is the last that was seen; R starts it again"
+        banner.update(self._ink.text(f"{problem.message}. {again}, q quits."))
+        if self.tick is None:
+            self.query_one("#empty", Static).update(self._ink.text(problem.message))
+
+    def _restyle(self) -> None:
+        """Take the theme's colours, then draw with them."""
+        self._ink = Ink(role_styles(self.theme, self.theme_variables))
+        if self.tick is not None:
+            self._take(self.tick)
+
+    def on_process_table_chosen(self, message: ProcessTable.Chosen) -> None:
+        if self.tick is not None:
+            detail = self.query_one(DetailView)
+            self._opened = message.process.pid
+            self.screen_stack[0].add_class("-detail")
+            detail.show(self.tick.report, self._opened)
+            self.call_after_refresh(detail.focus)
+
+    def on_process_table_sort_by(self, message: ProcessTable.SortBy) -> None:
+        self._sort(self._order.chosen(message.column))
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        self._wanted = event.value
+        self._show_processes()
+
+    def on_input_submitted(self) -> None:
+        self.query_one("#filter", Input).display = bool(self._wanted)
+        self.query_one(ProcessTable).focus()
+
+    def on_replay_bar_moved(self, message: ReplayBar.Moved) -> None:
+        self._go(message.position)
+
+    def action_filter(self) -> None:
+        if self._opened is None:
+            field = self.query_one("#filter", Input)
+            field.display = True
+            field.focus()
+
+    async def action_back(self) -> None:
+        """Out of the detail, or out of the filter."""
+        if self._opened is not None:
+            self._opened = None
+            self.screen_stack[0].remove_class("-detail")
+        else:
+            field = self.query_one("#filter", Input)
+            field.value, field.display = "", False
+        self.query_one(ProcessTable).focus()
+
+    def action_sort(self, step: int) -> None:
+        """By the next column, or the one before; before the first one comes what is at stake."""
+        ids = [None, *(column.id for column in COLUMNS)]
+        column = ids[(ids.index(self._order.column) + step) % len(ids)]
+        self._sort(Order() if column is None else Order().chosen(column))
+
+    def action_reverse(self) -> None:
+        self._sort(Order(self._order.column, not self._order.downwards))
+
+    def action_unsorted(self) -> None:
+        self._sort(Order())
+
+    def _sort(self, order: Order) -> None:
+        self._order = order
+        self._show_processes()
+
+    def action_hold(self) -> None:
+        """Hold a live screen or let it go on; play a recording or pause it."""
+        if not self._source.is_live:
+            self._play()
+            return
+        self._held = not self._held
+        if not self._held and self._newest is not None:
+            self._take(self._newest)
+        self._show_host()
+
+    def _play(self) -> None:
+        if self._playing is not None:
+            self._stop_playing()
+        elif self.tick is not None and self.tick.length is not None:
+            if self.tick.position == self.tick.length:
+                self._go(1)
+            self._playing = self.set_interval(PLAY_S, self._play_on)
+        self._show_replay()
+
+    def _play_on(self) -> None:
+        """One sample on, unless the one asked for has not come yet."""
+        tick = self.tick
+        if tick is None or tick.length is None or self._asked is not None:
+            return
+        if tick.position >= tick.length:
+            self._stop_playing()
+            self._show_replay()
+        else:
+            self._go(tick.position + 1)
+
+    def _stop_playing(self) -> None:
+        if self._playing is not None:
+            self._playing.stop()
+            self._playing = None
+
+    def action_step(self, step: int) -> None:
+        if self.tick is not None:
+            self._go((self._asked or self.tick.position) + step)
+
+    def action_end(self, end: int) -> None:
+        if self.tick is not None and self.tick.length is not None:
+            self._go(self.tick.length if end else 1)
+
+    def _go(self, position: int) -> None:
+        """Ask for a sample of the recording; nothing where it is live or at its end."""
+        tick = self.tick
+        if tick is None or tick.length is None:
+            return
+        position = min(max(position, 1), tick.length)
+        if position != (self._asked or tick.position):
+            self._asked = position
+            self._source.seek(position)
+
+    def action_restart(self) -> None:
+        """Watch again once the source has ended."""
+        if self.query_one("#failed", Static).display:
+            self._fail(None)
+            self._watch()
+
+    def action_theme(self) -> None:
+        """The next of this program's own themes; the palette has all."""
+        names = [theme.name for theme in THEMES]
+        self.theme = names[(names.index(self.theme) + 1) % len(names)] if self.theme in names else names[0]
+
+    def action_help(self) -> None:
+        self.push_screen(HelpScreen())
+
+    def action_interrupt(self) -> None:
+        self.exit(return_code=INTERRUPTED)
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Every column to sort by, beside what Textual offers."""
+        yield from super().get_system_commands(screen)
+        for column in COLUMNS:
+            yield SystemCommand(
+                f"Sort by {column.title}",
+                f"Sort the table by {column.id}",
+                lambda c=column: self._sort(Order().chosen(c.id)),
+            )

@@ -1,0 +1,71 @@
+"""The help: keys and what the columns mean, on one screen."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rich.table import Table
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+KEYS = (
+    ("up down, k j", "move; page up, page down, home, end"),
+    ("enter", "everything of one process; escape goes back"),
+    ("1 to 6", "in there: advice, why not huge, memory, alternatives, texts, features"),
+    ("c u w", "in there, at a text: copy it, copy its undo, write it to a file"),
+    ("/", "filter by pid, name, application, user, cgroup, state, advice; all words must occur"),
+    ("< >", "sort by the next column; r turns the order round; 0 goes back to what is at stake"),
+    ("space", "hold the screen; of a recording: play and pause"),
+    (", . left right", "of a recording: one sample back or on; [ ] first or last"),
+    ("R", "start watching again when the process that watches has ended"),
+    ("t", "dark, light, high contrast"),
+    ("ctrl+p", "all commands"),
+    ("q, ctrl+c", "quit"),
+)
+
+COLUMN_HELP = (
+    ("MEMORY", "resident memory, with hugetlb, which RSS does not count"),
+    ("HUGE", "share of anonymous, shared and hugetlb memory that is on huge pages"),
+    ("NOW", "what most of it is on: base, THP, hugetlb, mixed, THP off"),
+    ("ADVICE", "what should be done; muted where nothing changes"),
+    ("LESS TIME", "predicted for the same work, with its interval; ? where the model abstains"),
+    ("SURE", "confidence of the advice: high, medium, low"),
+    ("PG TABLES", "memory that its page tables take"),
+    ("PAGES", "pages that a pool needs for it"),
+    ("AT STAKE", "memory that the advice is about; the table is sorted by it, changes first"),
+)
+
+
+class HelpScreen(ModalScreen[None]):
+    """Any of the keys that open it closes it."""
+
+    DEFAULT_CSS = """
+    HelpScreen { align: center middle; }
+    HelpScreen VerticalScroll {
+        width: 90%; max-width: 100; height: auto; max-height: 90%;
+        background: $surface; border: round $primary; padding: 0 1;
+    }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,question_mark,q,enter", "dismiss", "Close")]
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll() as box:
+            box.border_title = "Keys and columns"
+            box.border_subtitle = "escape closes"
+            yield Static(_table(KEYS))
+            yield Static("")
+            yield Static(_table(COLUMN_HELP))
+
+
+def _table(rows: tuple[tuple[str, str], ...]) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(width=16, no_wrap=True)
+    table.add_column(ratio=1)
+    for left, right in rows:
+        table.add_row(Text(left, "bold"), Text(right))
+    return table

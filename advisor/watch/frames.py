@@ -1,0 +1,105 @@
+"""What goes over the pipe between a front end and the child that watches, and how it is framed."""
+
+from __future__ import annotations
+
+import struct
+from typing import IO
+
+import msgspec
+from msgspec import Struct
+
+from advisor.report.document import Report, without_surrogates
+
+LENGTH = struct.Struct("<I")
+"""Length in bytes of the frame that follows."""
+
+
+class Job(Struct, frozen=True, tag=True):
+    """What to watch: a saved profile where one is named, else the host below these roots."""
+
+    procfs: str = "/proc"
+    sysfs: str = "/sys"
+    profile: str | None = None
+    interval_s: float | None = None
+    redact: bool = True
+
+
+class Seek(Struct, frozen=True, tag=True):
+    """Show the recording as of its sample number `position`, from 1."""
+
+    position: int
+
+
+class Pulse(Struct, frozen=True, array_like=True):
+    """What the host did between two samples; null where it cannot be told. t_s: of the later one.
+
+    collapsed_per_s: huge pages that khugepaged made; khugepaged_cpu: share of one CPU; stalls_per_s: allocations that
+    had to wait for compaction; fallback_share: of the huge pages that faults asked for.
+    """
+
+    t_s: float
+    collapsed_per_s: float | None
+    khugepaged_cpu: float | None
+    stalls_per_s: float | None
+    fallback_share: float | None
+    available_bytes: int | None
+
+
+class Tick(Struct, frozen=True, tag=True):
+    """The report as of one sample. position: number of the sample, from 1; length: of the recording, null when live.
+
+    pulses: up to then, oldest first. advice_cpu_s: CPU seconds that this report took after its sample. model: whether
+    the gain model took part, which it does as soon as it is loaded.
+    """
+
+    report: Report
+    position: int
+    length: int | None
+    pulses: list[Pulse]
+    advice_cpu_s: float
+    model: bool
+
+
+class Problem(Struct, frozen=True, tag=True):
+    """Why there is nothing (more) to show."""
+
+    message: str
+
+
+Order = Job | Seek
+Frame = Tick | Problem
+
+_encoder = msgspec.msgpack.Encoder()
+_orders = msgspec.msgpack.Decoder(Order)
+_frames = msgspec.msgpack.Decoder(Frame)
+
+
+def write_frame(pipe: IO[bytes], frame: Order | Frame) -> None:
+    r"""Raises BrokenPipeError where nobody reads any more. A byte of a name that is no UTF-8 is written as `\xNN`."""
+    try:
+        data = _encoder.encode(frame)
+    except UnicodeEncodeError:
+        data = _encoder.encode(without_surrogates(msgspec.to_builtins(frame)))
+    pipe.write(LENGTH.pack(len(data)) + data)
+    pipe.flush()
+
+
+def read_order(pipe: IO[bytes]) -> Order | None:
+    """The next order; None at the end. Raises msgspec.DecodeError."""
+    data = _read(pipe)
+    return None if data is None else _orders.decode(data)
+
+
+def read_frame(pipe: IO[bytes]) -> Frame | None:
+    """The next frame; None at the end. Raises msgspec.DecodeError."""
+    data = _read(pipe)
+    return None if data is None else _frames.decode(data)
+
+
+def _read(pipe: IO[bytes]) -> bytes | None:
+    head = pipe.read(LENGTH.size)
+    if len(head) < LENGTH.size:
+        return None
+    (length,) = LENGTH.unpack(head)
+    data = pipe.read(length)
+    return data if len(data) == length else None

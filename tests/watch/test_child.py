@@ -1,0 +1,141 @@
+"""The child that watches: what it sends, what it is told, and how it ends."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from advisor.advise import advise
+from advisor.profile.codec import load_profile
+from advisor.watch.child import Watcher
+from advisor.watch.frames import Frame, Job, Problem, Seek, Tick, read_frame, read_order, write_frame
+from tests.fake_proc import FakeProc
+from tests.render.conftest import make_report
+
+IDLE = Path(__file__).resolve().parents[2] / "sample_profiles" / "idle.jsonl.zst"
+PATIENCE_S = 60
+
+
+def ticks(frames: Iterator[Frame], number: int) -> list[Tick]:
+    got = list(islice(frames, number))
+    assert all(isinstance(frame, Tick) for frame in got), got
+    return got  # type: ignore[return-value]
+
+
+def test_a_recording_comes_at_once_by_rules_then_with_the_model_then_as_it_is_asked_for() -> None:
+    watcher = Watcher(Job(profile=str(IDLE)))
+    frames = watcher.frames()
+    first, second = ticks(frames, 2)
+    assert (first.position, first.length, first.model) == (10, 10, False)
+    assert (second.position, second.model) == (10, True)
+    watcher.seek(4)
+    (third,) = ticks(frames, 1)
+    assert third.position == 4
+    profile = load_profile(IDLE)
+    expected = advise(replace(profile, samples=profile.samples[:4]), kind="profile")
+    assert third.report.source == expected.source
+    assert [one.memory for one in third.report.processes] == [one.memory for one in expected.processes]
+    assert len(third.pulses) == 4
+    watcher.close()
+    assert list(frames) == []
+
+
+def test_a_captured_tree_gives_what_is_in_it(tmp_path: Path) -> None:
+    proc = FakeProc(tmp_path)
+    proc.add(10, name="one", rss=9000)
+    watcher = Watcher(Job(str(proc.procfs), str(proc.sysfs)))
+    frames = watcher.frames()
+    (first,) = ticks(frames, 1)
+    assert [one.name for one in first.report.processes] == ["one"]
+    assert (first.position, first.length) == (1, None)
+    watcher.close()
+    frames.close()  # type: ignore[attr-defined]
+
+
+@pytest.mark.host
+def test_a_live_host_ticks() -> None:
+    watcher = Watcher(Job(interval_s=0.2))
+    frames = watcher.frames()
+    got = ticks(frames, 4)
+    assert [tick.position for tick in got] == [1, 1, 2, 3]
+    assert os.getpid() in {one.pid for one in got[-1].report.processes}
+    watcher.close()
+    frames.close()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("job", "says"),
+    [
+        (Job(profile="/nonexistent.jsonl"), "/nonexistent.jsonl: No such file"),
+        (Job("/nonexistent", "/nonexistent"), "neither a process nor meminfo"),
+    ],
+)
+def test_what_cannot_be_watched_is_one_problem(job: Job, says: str) -> None:
+    (problem,) = Watcher(job).frames()
+    assert isinstance(problem, Problem)
+    assert says in problem.message
+
+
+def test_a_child_that_is_killed_is_a_problem_and_can_be_started_again() -> None:
+    watcher = Watcher(Job(profile=str(IDLE)))
+    frames = watcher.frames()
+    ticks(frames, 1)
+    assert watcher._child is not None
+    os.kill(watcher._child.process.pid, signal.SIGKILL)
+    *_, last = frames
+    assert isinstance(last, Problem)
+    assert "killed by signal 9" in last.message
+    again = watcher.frames()
+    ticks(again, 1)
+    watcher.close()
+    again.close()  # type: ignore[attr-defined]
+
+
+def test_the_child_ends_when_its_front_end_is_gone() -> None:
+    program = (
+        "import os, signal\nfrom advisor.watch.child import Watcher\nfrom advisor.watch.frames import Job\n"
+        f"watcher = Watcher(Job(profile={str(IDLE)!r}))\nframes = watcher.frames()\nnext(frames)\n"
+        "print(watcher._child.process.pid, flush=True)\nos.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=PATIENCE_S)
+    child = int(done.stdout)
+    until = time.monotonic() + PATIENCE_S
+    while time.monotonic() < until and _runs(child):
+        time.sleep(0.05)
+    assert not _runs(child)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_frames_and_orders_come_out_as_they_went_in() -> None:
+    report = make_report()
+    odd = replace(report, processes=[replace(report.processes[0], name="a\udcffb")])
+    pipe = io.BytesIO()
+    for frame in (Tick(report, 1, None, [], 0.0, False), Tick(odd, 2, 3, [], 0.0, True), Problem("no")):
+        write_frame(pipe, frame)
+    pipe.seek(0)
+    first, second, third = (read_frame(pipe) for _ in range(3))
+    assert isinstance(first, Tick) and first.report == report
+    assert isinstance(second, Tick) and second.report.processes[0].name == r"a\xffb"
+    assert third == Problem("no")
+    assert read_frame(pipe) is None
+    pipe = io.BytesIO()
+    write_frame(pipe, Seek(3))
+    whole = pipe.getvalue()
+    assert read_order(io.BytesIO(whole)) == Seek(3)
+    assert read_order(io.BytesIO(whole[:-1])) is None
