@@ -111,7 +111,6 @@ class AdvisorApp(App[None]):
         with Vertical():
             yield Static(LOADING if self._source.is_live else OPENING, id="empty")
             yield ProcessTable(id="processes")
-            yield DetailView(id="detail")
         yield Input(placeholder="filter: name, pid, application, user, state, advice", id="filter")
         yield ReplayBar(id="replay")
         yield Footer()
@@ -125,7 +124,7 @@ class AdvisorApp(App[None]):
         for number in (signal.SIGTERM, signal.SIGHUP):
             with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
                 loop.add_signal_handler(number, self.action_interrupt)
-        self._watch()
+        self.call_after_refresh(self._watch)  # what watches takes a CPU for a second: first the screen, then that
 
     def on_unmount(self) -> None:
         self._source.close()
@@ -226,8 +225,11 @@ class AdvisorApp(App[None]):
         if self.tick is not None:
             self._take(self.tick)
 
-    def on_process_table_chosen(self, message: ProcessTable.Chosen) -> None:
+    async def on_process_table_chosen(self, message: ProcessTable.Chosen) -> None:
+        """Open the detail view; it is made when it is first wanted, since that takes longer than the first screen."""
         if self.tick is not None:
+            if not self.query(DetailView):
+                await self.query_one(Vertical).mount(DetailView(id="detail"))
             detail = self.query_one(DetailView)
             self._opened = message.process.pid
             self.screen_stack[0].add_class("-detail")
