@@ -147,7 +147,7 @@ def _reason(chosen: str, now: str, needing: Sequence[Wanting], found: Sequence[W
         kept = "It serves" if now == "always" else "It is the only mode that serves"
         growth = "" if now == "always" else f" Others grow by at most {show_bytes(exposed or 0)}."
         return f"{kept} {_processes(served)}.{growth}{others}"
-    return f"{_processes(served)} can ask for huge pages themselves; nobody else is affected.{others}"
+    return f"{_processes(served)} can ask for huge pages each on its own; nobody else is affected.{others}"
 
 
 def _denied(chosen: str, exposed: int | None) -> str:
