@@ -29,8 +29,12 @@ MIB = 1 << 20
 
 @contextmanager
 def backends(mib: int, processes: int, step: int, pages: str) -> Iterator[list[int]]:
-    """Pids of all its processes, the parent first."""
-    command = [sys.executable, str(PROGRAM), str(mib), str(processes), str(step), pages]
+    """Pids of all its processes, the parent first.
+
+    Without address space randomisation: it moves the mappings of each start, and with them by some pages the tables
+    that a process has for itself, which is most of what is left on a pool.
+    """
+    command = ["setarch", "--addr-no-randomize", sys.executable, str(PROGRAM), str(mib), str(processes), str(step), pages]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdin is not None

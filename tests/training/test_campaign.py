@@ -235,7 +235,7 @@ def test_a_configuration_is_measured_and_watched_and_the_host_is_left_as_it_was(
         pytest.skip("needs to change THP modes")
     before = mode.read_text()
     fs = KernelFs()
-    options = CampaignOptions(rounds=1, seconds=0.2, profile_seconds=1.0)
+    options = CampaignOptions(rounds=1, seconds=0.2, profile_seconds=2.0)
     script = tmp_path / "touch.py"
     script.write_text(PROGRAM)
     (task,) = tasks(

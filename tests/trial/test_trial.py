@@ -45,7 +45,7 @@ def trial(tmp_path: Path, asked: TrialRequest, stop: StopSignal | None = None) -
 
 
 def test_rounds_places_and_progress_of_a_whole_trial(tmp_path: Path) -> None:
-    asked = request("sleep", "0.06", policies=(DEFAULT, BASE), rounds=3, seed=5)
+    asked = request("sleep", "0.3", policies=(DEFAULT, BASE), rounds=3, seed=5)
     done, told = trial(tmp_path, asked)
     assert done.schema == TRIAL_SCHEMA
     assert [run.position for run in done.runs] == list(range(8))
