@@ -8,6 +8,7 @@ give the same model.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -66,6 +67,13 @@ LEAST_SPREAD = 0.05
 FILL_RATES = tuple(step / 50 for step in range(51))
 """CPU seconds per GiB that are tried: up to four microseconds a base page, which is slower than any seen."""
 
+GRID = float(1 << 20)
+"""Inputs, targets and weights are learnt in steps of 1 / GRID. Reason: far below what a measurement tells, far above
+where processors differ; a power of two, so that shares of pages do not lie between two steps."""
+
+MISSED_DIGITS = 6
+"""Decimals of what a fill rate leaves unexplained: below, two rates are as good."""
+
 JOINT = "two-m"
 TOGETHER: Mapping[Output, float] = {"thp": 0.0, "pool": 1.0}
 """Outputs that one forest answers for in the joint layout, and what tells it which is asked."""
@@ -112,7 +120,7 @@ class Unseen:
 
 def matrix_of(table: Table, settings: Settings) -> Matrix:
     """Inputs of every row, NaN = unknown."""
-    return as_matrix(input_frame(table.frame, settings.inputs))
+    return canonical(as_matrix(input_frame(table.frame, settings.inputs)))
 
 
 def target_of(table: Table, output: str) -> tuple[Matrix, Matrix]:
@@ -180,7 +188,7 @@ def fill_rate(matrix: Matrix, names: Sequence[str], values: Matrix, weights: Mat
         explained = squashed(faulting_log_ratio(matrix[known], names, rate))
         return float(np.sum(weights[known] * np.abs(squashed(values[known]) - explained)))
 
-    return min(FILL_RATES, key=missed) if known.any() else 0.0
+    return min(FILL_RATES, key=lambda rate: round(missed(rate), MISSED_DIGITS)) if known.any() else 0.0
 
 
 def _to_learn(
@@ -189,7 +197,13 @@ def _to_learn(
     """Rows, what faulting does not explain of their gains, and weights."""
     known = ~np.isnan(values)
     rest = squashed(values) - squashed(faulting_log_ratio(matrix, names, rate))
-    return _with_unprobed(settings, matrix[known], rest[known], weights[known])
+    return _with_unprobed(settings, matrix[known], canonical(rest[known]), canonical(weights[known]))
+
+
+def canonical(values: Matrix) -> Matrix:
+    """The same numbers on every machine. Logarithms differ in their last bit between processors (numpy has versions
+    for AVX-512 and for others), and that bit decides which of two equally good splits a tree takes."""
+    return np.round(values * GRID) / GRID
 
 
 def _forest(matrix: Matrix, values: Matrix, weights: Matrix) -> Any:
@@ -202,7 +216,7 @@ def _forest(matrix: Matrix, values: Matrix, weights: Matrix) -> Any:
         random_state=SEED,
         n_jobs=1,
     )
-    return forest.fit(matrix, values, sample_weight=weights / weights.mean())
+    return forest.fit(matrix, values, sample_weight=canonical(weights * len(weights) / math.fsum(weights)))
 
 
 def _with_unprobed(settings: Settings, *rows: Matrix) -> tuple[Matrix, Matrix, Matrix]:

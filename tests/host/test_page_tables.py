@@ -34,7 +34,8 @@ def backends(mib: int, processes: int, step: int, pages: str) -> Iterator[list[i
     Without address space randomisation: it moves the mappings of each start, and with them by some pages the tables
     that a process has for itself, which is most of what is left on a pool.
     """
-    command = ["setarch", "--addr-no-randomize", sys.executable, str(PROGRAM), str(mib), str(processes), str(step), pages]
+    program = [sys.executable, str(PROGRAM), str(mib), str(processes), str(step), pages]
+    command = ["setarch", "--addr-no-randomize", *program]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdin is not None

@@ -104,8 +104,8 @@ def test_the_summary_shows_the_arithmetic(plan: Plan) -> None:
     assert plan.summary == [
         "6 processes: 3 leave, 1 thp, 1 thp-off, 1 hugetlb.",
         "THP mode madvise (no change): "
-        "2 processes (pid 101, 102) can ask for huge pages each on its own; nobody else is affected. 1 process (pid 104) "
-        "has THP switched off by itself.",
+        "2 processes (pid 101, 102) can ask for huge pages each on its own; nobody else is affected. "
+        "1 process (pid 104) has THP switched off by itself.",
         "Pool of 2 MiB pages: 256 in use or reserved = 256, no change.",
         "Memory available: 18 GiB - 0 B for pools + 0 B that moves into them = 18 GiB.",
         "Page tables: 23.2 MiB, no change.",
