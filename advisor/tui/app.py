@@ -233,6 +233,7 @@ class AdvisorApp(App[None]):
             detail = self.query_one(DetailView)
             self._opened = message.process.pid
             self.screen_stack[0].add_class("-detail")
+            self._place_filter()
             detail.show(self.tick.report, self._opened)
             self.call_after_refresh(detail.focus)
 
@@ -244,8 +245,12 @@ class AdvisorApp(App[None]):
         self._show_processes()
 
     def on_input_submitted(self) -> None:
-        self.query_one("#filter", Input).display = bool(self._wanted)
+        self._place_filter()
         self.query_one(ProcessTable).focus()
+
+    def _place_filter(self) -> None:
+        """In sight while it filters the table that is in sight."""
+        self.query_one("#filter", Input).display = bool(self._wanted) and self._opened is None
 
     def on_replay_bar_moved(self, message: ReplayBar.Moved) -> None:
         self._go(message.position)
@@ -253,7 +258,7 @@ class AdvisorApp(App[None]):
     def action_filter(self) -> None:
         if self._opened is None:
             field = self.query_one("#filter", Input)
-            field.display = True
+            field.display = True  # not by a class, which would take a refresh: the next key is for the filter already
             field.focus()
 
     async def action_back(self) -> None:
@@ -262,8 +267,8 @@ class AdvisorApp(App[None]):
             self._opened = None
             self.screen_stack[0].remove_class("-detail")
         else:
-            field = self.query_one("#filter", Input)
-            field.value, field.display = "", False
+            self._wanted = self.query_one("#filter", Input).value = ""
+        self._place_filter()
         self.query_one(ProcessTable).focus()
 
     def action_sort(self, step: int) -> None:

@@ -71,7 +71,11 @@ def test_the_filter_narrows_as_it_is_typed_and_escape_shows_all(report: Report) 
         assert names(app) == ["qemu-system-x86"]
         await pilot.press("enter")
         assert isinstance(app.focused, ProcessTable)
-        await pilot.press("escape")
+        assert app.query_one("#filter").display
+        await pilot.press("enter")
+        await pilot.pause()
+        assert not app.query_one("#filter").display, "not in the way of the detail"
+        await pilot.press("escape", "escape")
         assert names(app) == [process.name for process in report.processes]
         await pilot.press("slash", *"zzz[b]")
         await pilot.pause()
