@@ -60,7 +60,8 @@ class AdvisorApp(App[None]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "filter", "Filter"),
+        # First of all, so that keys typed right after it are for the filter, not for the table.
+        Binding("slash", "filter", "Filter", priority=True),
         Binding("escape", "back", "Back", show=False),
         Binding("greater_than_sign", "sort(1)", "Sort", key_display="< >"),
         Binding("less_than_sign", "sort(-1)", "Sort by the column before", show=False),
@@ -255,11 +256,16 @@ class AdvisorApp(App[None]):
     def on_replay_bar_moved(self, message: ReplayBar.Moved) -> None:
         self._go(message.position)
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Where text is typed, a slash is a slash; the filter is for the table alone."""
+        if action == "filter":
+            return self._opened is None and len(self.screen_stack) == 1 and not isinstance(self.focused, Input)
+        return super().check_action(action, parameters)
+
     def action_filter(self) -> None:
-        if self._opened is None:
-            field = self.query_one("#filter", Input)
-            field.display = True  # not by a class, which would take a refresh: the next key is for the filter already
-            field.focus()
+        field = self.query_one("#filter", Input)
+        field.display = True  # not by a class, which would take a refresh: the next key is for the filter already
+        self.screen.set_focus(field)
 
     async def action_back(self) -> None:
         """Out of the detail, or out of the filter."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 from msgspec.structs import replace
+from textual.events import Key
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from advisor.report.document import Report
 from advisor.tui.app import INTERRUPTED, LOADING, AdvisorApp
@@ -80,6 +82,17 @@ def test_the_filter_narrows_as_it_is_typed_and_escape_shows_all(report: Report) 
         await pilot.press("slash", *"zzz[b]")
         await pilot.pause()
         assert "None of" in said(app, "empty") and "zzz[b]" in said(app, "empty")
+
+    play(FakeSource(report), scenario)
+
+
+def test_what_is_typed_right_after_the_slash_is_for_the_filter(report: Report) -> None:
+    async def scenario(app: AdvisorApp, pilot: Pilot[None]) -> None:
+        for key, character in (("slash", "/"), ("q", "q"), ("slash", "/")):
+            app.post_message(Key(key, character))
+        await until(pilot, lambda: app.query_one("#filter", Input).value == "q/")
+        assert app.query_one("#filter", Input).value == "q/"
+        assert app.return_code is None
 
     play(FakeSource(report), scenario)
 
