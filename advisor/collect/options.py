@@ -17,7 +17,8 @@ class SamplerOptions:
 
     look_at_memory: in the first tick, look whether physical memory could be made into huge pages (root).
     budget_share: share of one CPU. spent_before_s: CPU seconds already spent on its account (start-up).
-    deadline_s: for one process in one tick. interval_s: between ticks.
+    deadline_s: for one process in one tick. interval_s: between ticks. front_end: pid of the process that shows what
+    is sampled, where that is another one; it is left out as the sampler itself is.
     """
 
     pids: frozenset[int] | None = None
@@ -27,3 +28,4 @@ class SamplerOptions:
     spent_before_s: float = 0.0
     deadline_s: float = DEADLINE_S
     interval_s: float = DEFAULT_INTERVAL_S
+    front_end: int | None = None

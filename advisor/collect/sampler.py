@@ -184,10 +184,10 @@ class Sampler:
         return not self.fs.is_live and self._is_wanted(outcome.item) and isinstance(outcome.error, MissingError)
 
     def _is_wanted(self, pid: int) -> bool:
-        """Everybody but this process itself, which is there only because somebody looks; or those that are named."""
+        """Everybody but who is there only because somebody looks: this process, its front end; or those named."""
         if self.options.pids is not None:
             return pid in self.options.pids
-        return not (self.fs.is_live and pid == os.getpid())
+        return not (self.fs.is_live and (pid == os.getpid() or pid == self.options.front_end))
 
     def _watched_pids(self, tick: Tick) -> list[int]:
         try:

@@ -146,7 +146,12 @@ def _replay(profile: Profile, job: Job, wait: Wait) -> Iterator[Frame]:
 def _live(job: Job, wait: Wait) -> Iterator[Frame]:
     """A tick at the sampler's pace, slower where advising takes long. A captured tree does not change."""
     fs = KernelFs(job.procfs, job.sysfs)
-    options = SamplerOptions(complete_first=True, look_at_memory=True, interval_s=job.interval_s or INTERVAL_S)
+    options = SamplerOptions(
+        complete_first=True,
+        look_at_memory=True,
+        interval_s=job.interval_s or INTERVAL_S,
+        front_end=os.getppid(),
+    )
     sampler = Sampler(fs, options)
     window, adviser, number = Window(), _Adviser(job.redact, None), 0
     pulse = PulseTaker(sampler.host_facts.clock_ticks_per_s)
