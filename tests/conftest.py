@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("suite", deadline=None, max_examples=60)
+"""No example fails for being slow: CPUs are shared. Tests that need more examples, or can do with fewer, say so."""
+settings.load_profile("suite")
 
 CORPUS_ENV = "HUGEPAGE_ADVISOR_CORPUS"
 """Folder with real /proc dumps from many kernels; without it the folder `shared/corpus` beside the checkout."""

@@ -45,7 +45,7 @@ def test_kinds_follow_names() -> None:
         max_size=40,
     )
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_every_sum_survives_folding_and_no_large_vma_is_folded(vmas: list[tuple[str, int, str]]) -> None:
     text, start = "", 0x7F0000000000
     for tail, size, flags in vmas:

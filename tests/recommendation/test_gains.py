@@ -283,7 +283,7 @@ finite = st.floats(-1.5, 0.8)
 some = st.one_of(st.none(), finite)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     gains=st.tuples(some, some, some),
     width=st.floats(0.0, 0.15),
@@ -306,7 +306,7 @@ def test_advice_is_possible_and_its_interval_in_order(
         assert (one.decided_by == "both") == (one.override_reason is None)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from([BIG, MIDDLE, COVERED, DISABLED, SPARSE]), some, some), max_size=4))
 def test_a_row_is_decided_alike_by_itself_and_among_others(rows: list[tuple[Values, Any, Any]]) -> None:
     together = frame(*({**row, "pid": pid} for pid, (row, _, _) in enumerate(rows, 1)))

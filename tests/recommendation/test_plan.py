@@ -238,7 +238,7 @@ def possible(name: str, dtype: Any) -> st.SearchStrategy[Any]:
     return st.none() | st.integers(0, 1 << 50)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.fixed_dictionaries({n: possible(n, t) for n, t in SCHEMA.items()}), max_size=3))
 def test_every_possible_frame_gets_advice_and_a_plan(rows: list[dict[str, Any]]) -> None:
     advice, plan = recommend(frame(*rows))

@@ -179,7 +179,7 @@ def test_guests_are_judged_on_both_sides() -> None:
 NODES = st.sampled_from([None, "0", "1", "0,1", "7", "nonsense"])
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     st.lists(st.tuples(NODES, st.integers(1, 6), st.booleans()), min_size=1, max_size=5),
     st.integers(0, 400), st.integers(0, 400), st.integers(0, 100), st.booleans(),

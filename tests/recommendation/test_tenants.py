@@ -166,7 +166,7 @@ def row_of(pid: int, drawn: Values) -> Values:
     )  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(ROWS, min_size=1, max_size=5), HOSTS)
 def test_every_need_is_met_by_a_named_means_or_named_as_lost(rows: list[Values], host: Values) -> None:
     table = frame(*({**row_of(pid, row), **host} for pid, row in enumerate(rows, 1)))

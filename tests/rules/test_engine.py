@@ -112,7 +112,7 @@ def test_an_unobserved_process_gets_no_certain_finding_but_that() -> None:
     assert {finding.status for finding in findings} == {Status.CANNOT_TELL}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(ROWS, max_size=3))
 def test_evaluation_and_messages_never_raise_on_any_frame_with_the_schema(rows: list[dict[str, Any]]) -> None:
     findings = evaluate(pl.DataFrame(rows, schema=SCHEMA))
