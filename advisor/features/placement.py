@@ -8,7 +8,8 @@ import polars as pl
 
 from advisor.features.declare import NO_SMAPS, NO_VMFLAGS, HostValues, byte_count, flag, text
 from advisor.features.mappings import HUGETLB_RESIDENT, IS_HUGETLB
-from advisor.procfs.facts import CgroupHugetlb, CgroupMembership
+from advisor.procfs.cgroup import hierarchy_version
+from advisor.procfs.facts import CgroupHugetlb
 from advisor.procfs.text import node_list
 from advisor.profile.model import HostState
 from advisor.profile.timeline import ProcessState, Timeline
@@ -188,15 +189,9 @@ def _cgroups(process: ProcessState, controller: str) -> Iterable[tuple[int, str]
     """(version, path) of its cgroup and all above it, in the hierarchies that can have the controller."""
     memberships = process.facts.cgroup if process.facts is not None else None
     for entry in memberships or ():
-        version = _version(entry, controller)
+        version = hierarchy_version(entry, controller)
         if version is not None:
             parts = [part for part in entry.path.split("/") if part]
             yield version, "/"
             for depth in range(1, len(parts) + 1):
                 yield version, "/" + "/".join(parts[:depth])
-
-
-def _version(entry: CgroupMembership, controller: str) -> int | None:
-    if entry.hierarchy == 0 and not entry.controllers:
-        return 2
-    return 1 if controller in entry.controllers else None

@@ -6,7 +6,7 @@ The hierarchies are looked for below sysfs at fs/cgroup: v2 there itself or in `
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from advisor.procfs.errors import MalformedError
 from advisor.procfs.facts import CgroupHugetlb, CgroupMembership
@@ -63,34 +63,41 @@ def read_all_cgroup_hugetlb(
 ) -> list[CgroupHugetlb]:
     """The same for many processes; each cgroup is read once and comes once."""
     seen: dict[tuple[int, str], list[CgroupHugetlb]] = {}
+    for root, version, path in under_controller(fs, memberships, "hugetlb", problems):
+        _read_line_of_descent(fs, root, version, path, seen, problems)
+    return [facts for found in seen.values() for facts in found]
+
+
+def under_controller(
+    fs: KernelFs,
+    memberships: Iterable[Sequence[CgroupMembership]],
+    controller: str,
+    problems: dict[str, str] | None,
+) -> Iterator[tuple[str, int, str]]:
+    """(folder below sysfs, version, path in the hierarchy) of each membership that a mounted controller may bound."""
     roots: dict[tuple[int, tuple[str, ...]], str | None] = {}
     for membership in memberships:
         for entry in membership:
-            version = _version(entry)
+            version = hierarchy_version(entry, controller)
             if version is None:
                 continue
             key = (version, tuple(entry.controllers))
             if key not in roots:
-                roots[key] = find_root(fs, version, entry.controllers, problems)
+                roots[key] = _find_root(fs, version, entry.controllers, controller, problems)
             root = roots[key]
             if root is not None:
-                _read_line_of_descent(fs, root, version, entry.path, seen, problems)
-    return [facts for found in seen.values() for facts in found]
+                yield root, version, entry.path
 
 
-def _version(entry: CgroupMembership) -> int | None:
-    """2 for the unified hierarchy, 1 for the one with the hugetlb controller, None for all others."""
+def hierarchy_version(entry: CgroupMembership, controller: str) -> int | None:
+    """2 for the unified hierarchy, 1 for the one with the controller, None for all others."""
     if entry.hierarchy == 0 and not entry.controllers:
         return 2
-    return 1 if "hugetlb" in entry.controllers else None
+    return 1 if controller in entry.controllers else None
 
 
-def find_root(
-    fs: KernelFs,
-    version: int,
-    controllers: Sequence[str],
-    problems: dict[str, str] | None,
-    controller: str = "hugetlb",
+def _find_root(
+    fs: KernelFs, version: int, controllers: Sequence[str], controller: str, problems: dict[str, str] | None
 ) -> str | None:
     """Folder below sysfs where the hierarchy of a controller is mounted; v1 ones mounted together share a folder."""
     if version == 1:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from advisor.procfs.cgroup import ancestors, find_root, parse_limit
+from advisor.procfs.cgroup import ancestors, parse_limit, under_controller
 from advisor.procfs.facts import CgroupMembership, CgroupMemory
 from advisor.procfs.fs import KernelFs
 from advisor.procfs.text import LARGEST_NUMBER, parse_number, parse_value, read_optional
@@ -51,27 +51,11 @@ def read_all_cgroup_memory(
     Failures other than absence as in `read_thp`.
     """
     found: dict[tuple[int, str], CgroupMemory | None] = {}
-    roots: dict[tuple[int, tuple[str, ...]], str | None] = {}
-    for membership in memberships:
-        for entry in membership:
-            version = _version(entry)
-            if version is None:
-                continue
-            key = (version, tuple(entry.controllers))
-            if key not in roots:
-                roots[key] = find_root(fs, version, entry.controllers, problems, "memory")
-            root = roots[key]
-            for step in ancestors(entry.path) if root is not None else []:
-                if (version, step) not in found:
-                    found[version, step] = _read(fs, f"{root}{step.rstrip('/')}", version, step, problems)
+    for root, version, path in under_controller(fs, memberships, "memory", problems):
+        for step in ancestors(path):
+            if (version, step) not in found:
+                found[version, step] = _read(fs, f"{root}{step.rstrip('/')}", version, step, problems)
     return [facts for facts in found.values() if facts is not None]
-
-
-def _version(entry: CgroupMembership) -> int | None:
-    """2 for the unified hierarchy, 1 for the one with the memory controller, None for all others."""
-    if entry.hierarchy == 0 and not entry.controllers:
-        return 2
-    return 1 if "memory" in entry.controllers else None
 
 
 def _read(fs: KernelFs, folder: str, version: int, path: str, problems: dict[str, str] | None) -> CgroupMemory | None:

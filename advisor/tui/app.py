@@ -123,7 +123,8 @@ class AdvisorApp(App[None]):
         self.screen.add_class("-empty")
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
-            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+            # Only the main thread may take signals; elsewhere, as in tests, whoever runs the loop has them.
+            with contextlib.suppress(RuntimeError, ValueError):
                 loop.add_signal_handler(number, self.action_interrupt)
         self.call_after_refresh(self._watch)  # what watches takes a CPU for a second: first the screen, then that
 

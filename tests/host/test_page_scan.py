@@ -15,10 +15,8 @@ from advisor.collect.options import SamplerOptions
 from advisor.collect.page_scan import PagePlan, PageReader, Target
 from advisor.collect.page_slots import Shape
 from advisor.collect.sampler import Sampler
-from advisor.procfs.errors import KernelTextError
 from advisor.procfs.fs import KernelFs
 from advisor.procfs.pagemap_scan import PagemapScanner, Vma
-from advisor.procfs.text import parse_value
 from advisor.profile.pages import PageScan, SlotGroup, VmaPages
 from tests.programs import planted
 
@@ -29,14 +27,6 @@ PAGE = mmap.PAGESIZE
 MAP_NORESERVE = 0x4000
 MOST_MEMORY = 20 * MIB
 """What a scan may take, whatever the span."""
-
-
-@pytest.fixture
-def pmd_bytes() -> int:
-    try:
-        return KernelFs().parse_sys("kernel/mm/transparent_hugepage/hpage_pmd_size", parse_value)
-    except KernelTextError:
-        pytest.skip("this kernel has no THP")
 
 
 @contextmanager

@@ -17,7 +17,6 @@ from advisor.collect.session import probed_tick
 from advisor.procfs.errors import KernelTextError
 from advisor.procfs.fs import KernelFs
 from advisor.procfs.pagemap_scan import PRESENT, PagemapScanner, Vma
-from advisor.procfs.text import parse_value
 from advisor.profile.probes import ProcessProbes
 from tests.programs import planted
 
@@ -25,14 +24,6 @@ pytestmark = pytest.mark.host
 
 MIB = 1 << 20
 PAGE = mmap.PAGESIZE
-
-
-@pytest.fixture
-def pmd_bytes() -> int:
-    try:
-        return KernelFs().parse_sys("kernel/mm/transparent_hugepage/hpage_pmd_size", parse_value)
-    except KernelTextError:
-        pytest.skip("this kernel has no THP")
 
 
 @pytest.fixture
