@@ -8,7 +8,7 @@ import polars as pl
 
 from advisor.features.declare import NO_SMAPS, NO_VMFLAGS, HostValues, byte_count, flag, text
 from advisor.features.mappings import HUGETLB_RESIDENT, IS_HUGETLB
-from advisor.procfs.cgroup import hierarchy_version
+from advisor.procfs.cgroup import ancestors, hierarchy_version
 from advisor.procfs.facts import CgroupHugetlb
 from advisor.procfs.text import node_list
 from advisor.profile.model import HostState
@@ -191,7 +191,4 @@ def _cgroups(process: ProcessState, controller: str) -> Iterable[tuple[int, str]
     for entry in memberships or ():
         version = hierarchy_version(entry, controller)
         if version is not None:
-            parts = [part for part in entry.path.split("/") if part]
-            yield version, "/"
-            for depth in range(1, len(parts) + 1):
-                yield version, "/" + "/".join(parts[:depth])
+            yield from ((version, step) for step in ancestors(entry.path))
