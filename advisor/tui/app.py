@@ -14,23 +14,19 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.message import Message
 from textual.screen import Screen
-from textual.timer import Timer
 from textual.widgets import Footer, Input, Static
 
 from advisor.render.numbers import count
-from advisor.tui import strip
 from advisor.tui.columns import COLUMNS, Order, arranged
 from advisor.tui.detail import DetailView
 from advisor.tui.help import HelpScreen
+from advisor.tui.host_panel import HostPanel
 from advisor.tui.ink import Ink
 from advisor.tui.replay import ReplayBar
 from advisor.tui.source import Source
 from advisor.tui.table import ProcessTable
 from advisor.tui.themes import DARK, THEMES, role_styles
-from advisor.watch.frames import Frame, Problem, Tick
-
-PLAY_S = 0.5
-"""Seconds between samples while a recording plays. Source: own choice. Reason: eyes follow two changes a second."""
+from advisor.watch.frames import Frame, Problem, Seek, Tick
 
 INTERRUPTED = 130
 """What the shell is told after Ctrl-C or SIGTERM, as every command of this program does."""
@@ -47,10 +43,6 @@ class AdvisorApp(App[None]):
 
     CSS = """
     Screen { background: $background; }
-    #top { height: 1; padding: 0 1; background: $surface; }
-    #strip { height: 6; padding: 0 1; }
-    #notice { height: auto; max-height: 2; padding: 0 1; color: $text-warning; display: none; }
-    #failed { height: auto; padding: 0 1; background: $error 20%; text-style: bold; display: none; }
     #filter { height: 1; border: none; padding: 0 1; display: none; background: $surface; }
     #empty { height: 1fr; content-align: center middle; display: none; }
     #detail { display: none; }
@@ -70,8 +62,8 @@ class AdvisorApp(App[None]):
         Binding("space", "hold", "Hold"),
         Binding("right,full_stop", "step(1)", "Next sample", show=False),
         Binding("left,comma", "step(-1)", "Sample before", show=False),
-        Binding("left_square_bracket", "end(0)", "First sample", show=False),
-        Binding("right_square_bracket", "end(1)", "Last sample", show=False),
+        Binding("left_square_bracket", "start", "First sample", show=False),
+        Binding("right_square_bracket", "end", "Last sample", show=False),
         Binding("R", "restart", "Watch again", show=False),
         Binding("t", "theme", "Theme", show=False),
         Binding("question_mark", "help", "Help"),
@@ -100,15 +92,10 @@ class AdvisorApp(App[None]):
         self._order = Order()
         self._opened: int | None = None
         self._held = False
-        self._playing: Timer | None = None
-        self._asked: int | None = None
         self._ink = Ink()
 
     def compose(self) -> ComposeResult:
-        yield Static(self.TITLE or "", id="top")
-        yield Static(id="failed")
-        yield Static(id="strip")
-        yield Static(id="notice")
+        yield HostPanel(self.TITLE or "")
         with Vertical():
             yield Static(LOADING if self._source.is_live else OPENING, id="empty")
             yield ProcessTable(id="processes")
@@ -151,12 +138,11 @@ class AdvisorApp(App[None]):
             return
         if isinstance(frame, Tick):
             self._newest = frame
-            self._asked = None
             self._fail(None)
             if not self._held or self.tick is None:
                 self._take(frame)
         elif isinstance(frame, Problem):
-            self._stop_playing()
+            self.query_one(ReplayBar).pause()
             self._fail(frame)
 
     def _take(self, tick: Tick) -> None:
@@ -167,25 +153,12 @@ class AdvisorApp(App[None]):
         if self._opened is not None:
             self.query_one(DetailView).show(tick.report, self._opened)
         if tick.length is not None:
-            self._show_replay()
+            self.query_one(ReplayBar).show(tick.position, tick.length)
 
     def _show_host(self) -> None:
-        tick = self.tick
-        if tick is None:
-            return
-        width = max(self.size.width - 2, 20)
-        top = self._ink.join((self.TITLE or "", "heading"), "  ", (strip.moment(tick), "muted"))
-        if self._held and self._source.is_live:
-            top = self._ink.join(top, "  ", ("held: space goes on", "medium"))
-        self.query_one("#top", Static).update(top)
-        body = self._ink.text("")
-        for number, row in enumerate(strip.lines(self._ink, tick, width)):
-            body = self._ink.join(body, row) if number == 0 else body.append("\n").append_text(row)
-        self.query_one("#strip", Static).update(body)
-        said = strip.notices(tick.report)
-        notice = self.query_one("#notice", Static)
-        notice.update(self._ink.text("! " + " ".join(said)))
-        notice.display = bool(said)
+        if self.tick is not None:
+            width, held = max(self.size.width - 2, 20), self._held and self._source.is_live
+            self.query_one(HostPanel).show(self.tick, self._ink, width, held=held)
 
     def _show_processes(self) -> None:
         tick = self.tick
@@ -205,20 +178,10 @@ class AdvisorApp(App[None]):
         if self._opened is None and self.focused is None and found:
             self.call_after_refresh(table.focus)
 
-    def _show_replay(self) -> None:
-        tick = self.tick
-        if tick is not None and tick.length is not None:
-            self.query_one(ReplayBar).show(tick.position, tick.length, playing=self._playing is not None)
-
     def _fail(self, problem: Problem | None) -> None:
         """Say why nothing more comes; where nothing came at all, in the middle of the screen, too."""
-        banner = self.query_one("#failed", Static)
-        banner.display = problem is not None
-        if problem is None:
-            return
-        again = "R tries again" if self.tick is None else "This is the last that was seen; R starts it again"
-        banner.update(self._ink.text(f"{problem.message}. {again}, q quits."))
-        if self.tick is None:
+        self.query_one(HostPanel).fail(problem, self._ink, seen=self.tick is not None)
+        if problem is not None and self.tick is None:
             self.query_one("#empty", Static).update(self._ink.text(problem.message))
 
     def _restyle(self) -> None:
@@ -255,7 +218,7 @@ class AdvisorApp(App[None]):
         self.query_one("#filter", Input).display = bool(self._wanted) and self._opened is None
 
     def on_replay_bar_moved(self, message: ReplayBar.Moved) -> None:
-        self._go(message.position)
+        self._source.order(Seek(message.position))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Where text is typed, a slash is a slash; the filter is for the table alone."""
@@ -297,59 +260,25 @@ class AdvisorApp(App[None]):
     def action_hold(self) -> None:
         """Hold a live screen or let it go on; play a recording or pause it."""
         if not self._source.is_live:
-            self._play()
+            self.query_one(ReplayBar).play()
             return
         self._held = not self._held
         if not self._held and self._newest is not None:
             self._take(self._newest)
         self._show_host()
 
-    def _play(self) -> None:
-        if self._playing is not None:
-            self._stop_playing()
-        elif self.tick is not None and self.tick.length is not None:
-            if self.tick.position == self.tick.length:
-                self._go(1)
-            self._playing = self.set_interval(PLAY_S, self._play_on)
-        self._show_replay()
-
-    def _play_on(self) -> None:
-        """One sample on, unless the one asked for has not come yet."""
-        tick = self.tick
-        if tick is None or tick.length is None or self._asked is not None:
-            return
-        if tick.position >= tick.length:
-            self._stop_playing()
-            self._show_replay()
-        else:
-            self._go(tick.position + 1)
-
-    def _stop_playing(self) -> None:
-        if self._playing is not None:
-            self._playing.stop()
-            self._playing = None
-
     def action_step(self, step: int) -> None:
-        if self.tick is not None:
-            self._go((self._asked or self.tick.position) + step)
+        self.query_one(ReplayBar).step(step)
 
-    def action_end(self, end: int) -> None:
-        if self.tick is not None and self.tick.length is not None:
-            self._go(self.tick.length if end else 1)
+    def action_start(self) -> None:
+        self.query_one(ReplayBar).go(1)
 
-    def _go(self, position: int) -> None:
-        """Ask for a sample of the recording; nothing where it is live or at its end."""
-        tick = self.tick
-        if tick is None or tick.length is None:
-            return
-        position = min(max(position, 1), tick.length)
-        if position != (self._asked or tick.position):
-            self._asked = position
-            self._source.seek(position)
+    def action_end(self) -> None:
+        self.query_one(ReplayBar).go_to_end()
 
     def action_restart(self) -> None:
         """Watch again once the source has ended."""
-        if self.query_one("#failed", Static).display:
+        if self.query_one(HostPanel).has_failed:
             self._fail(None)
             self._watch()
 

@@ -1,21 +1,25 @@
-"""The bar below a recording: where in it the screen is, and whether it plays."""
+"""The bar below a recording: where in it the screen is, and the playing of it."""
 
 from __future__ import annotations
 
 from rich.text import Text
 from textual.events import Click
 from textual.message import Message
+from textual.timer import Timer
 from textual.widget import Widget
 
 from advisor.render.numbers import count
 from advisor.tui import strip
+
+PLAY_S = 0.5
+"""Seconds between samples while a recording plays. Source: own choice. Reason: eyes follow two changes a second."""
 
 LEAD = 2
 """Columns of the mark before the rail, the gap included."""
 
 
 class ReplayBar(Widget):
-    """Shows a position; says where somebody clicked."""
+    """Shows which sample is on the screen, and says which is wanted next. Does nothing until there is a recording."""
 
     DEFAULT_CSS = """
     ReplayBar { height: 1; padding: 0 1; background: $surface; display: none; }
@@ -30,24 +34,64 @@ class ReplayBar(Widget):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._position, self._length, self._playing = 1, 1, False
+        self._position, self._length = 1, 0
+        self._playing: Timer | None = None
+        self._asked: int | None = None
 
-    def show(self, position: int, length: int, *, playing: bool) -> None:
-        self._position, self._length, self._playing = position, length, playing
+    def show(self, position: int, length: int) -> None:
+        """This sample is on the screen; from 1."""
+        self._position, self._length, self._asked = position, length, None
         self.display = True
         self.refresh()
 
+    def play(self) -> None:
+        """Play, from the start where it is at its end; or pause."""
+        if self._playing is not None:
+            self.pause()
+        elif self._length:
+            if self._position == self._length:
+                self.go(1)
+            self._playing = self.set_interval(PLAY_S, self._play_on)
+            self.refresh()
+
+    def pause(self) -> None:
+        if self._playing is not None:
+            self._playing.stop()
+            self._playing = None
+            self.refresh()
+
+    def step(self, samples: int) -> None:
+        """So many samples on, or back."""
+        self.go((self._asked or self._position) + samples)
+
+    def go(self, position: int) -> None:
+        """Ask for a sample, the first or last where it is beyond them; nothing where that is on its way."""
+        position = min(max(position, 1), self._length)
+        if self._length and position != (self._asked or self._position):
+            self._asked = position
+            self.post_message(self.Moved(position))
+
+    def go_to_end(self) -> None:
+        self.go(self._length)
+
+    def _play_on(self) -> None:
+        """One sample on, unless the one asked for has not come yet."""
+        if self._asked is not None:
+            return
+        if self._position >= self._length:
+            self.pause()
+        else:
+            self.go(self._position + 1)
+
     def render(self) -> Text:
         """> ---o----- 3 of 18."""
-        said = self._said()
-        return Text(
-            f"{'▶' if self._playing else '‖'} {strip.slider(self._position, self._length, self._rail())}{said}"
-        )
+        mark = "‖" if self._playing is None else "▶"
+        return Text(f"{mark} {strip.slider(self._position, self._length, self._rail())}{self._said()}")
 
     def on_click(self, event: Click) -> None:
         place = event.get_content_offset(self)
         if place is not None and LEAD <= place.x < LEAD + self._rail():
-            self.post_message(self.Moved(strip.place_on_slider(place.x - LEAD, self._length, self._rail())))
+            self.go(strip.place_on_slider(place.x - LEAD, self._length, self._rail()))
 
     def _said(self) -> str:
         end = ", end" if self._position == self._length else ""

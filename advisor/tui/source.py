@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
-from advisor.watch.frames import Frame
+from advisor.watch.frames import Frame, LookAt, Record, Seek, WhatIf
 
 
 class Source(Protocol):
@@ -13,13 +13,13 @@ class Source(Protocol):
 
     @property
     def is_live(self) -> bool:
-        """Whether ticks come by themselves; else `seek` asks for one."""
+        """Whether ticks come by themselves; else a `Seek` asks for one."""
 
     def frames(self) -> Iterator[Frame]:
         """Ticks until `close`; a Problem is the last. May be called again after its end: starts anew."""
 
-    def seek(self, position: int) -> None:
-        """Ask for the recording as of another sample, from 1."""
+    def order(self, order: Seek | WhatIf | LookAt | Record) -> None:
+        """Ask for something else: the ticks after it show what came of it, the first at once. Does not wait."""
 
     def close(self) -> None:
         """Let `frames` end. Does not wait."""

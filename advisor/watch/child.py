@@ -12,7 +12,7 @@ from typing import IO
 
 import msgspec
 
-from advisor.watch.frames import Frame, Job, Order, Problem, Seek, read_frame, write_frame
+from advisor.watch.frames import Frame, Job, LookAt, Order, Problem, Record, Seek, WhatIf, read_frame, write_frame
 
 ENDING_S = 2.0
 """Seconds that the child has to end by itself once its stdin is closed, before it is killed."""
@@ -22,7 +22,7 @@ LAST_WORDS_BYTES = 2000
 
 
 class Watcher:
-    """Ticks of a job, from a child process. Use from one thread, but for `close` and `seek`, which any may call."""
+    """Ticks of a job, from a child process. Use from one thread, but for `close` and `order`, which any may call."""
 
     def __init__(self, job: Job) -> None:
         self.job = job
@@ -54,10 +54,10 @@ class Watcher:
             if not closed:
                 yield Problem(_last_words(child.process.returncode, errors))
 
-    def seek(self, position: int) -> None:
-        """Ask for the recording as of another sample; nothing where the child is gone."""
+    def order(self, order: Seek | WhatIf | LookAt | Record) -> None:
+        """Ask for something else; nothing where the child is gone."""
         if (child := self._child) is not None:
-            child.order(Seek(position))
+            child.order(order)
 
     def close(self) -> None:
         """Let the child end; `frames` ends with it. Waits for nothing."""

@@ -8,7 +8,10 @@ from typing import IO
 import msgspec
 from msgspec import Struct
 
+from advisor.report.close_up import CloseUp
 from advisor.report.document import Report, without_surrogates
+from advisor.report.plan import HostPlan
+from advisor.report.reasons import PolicyName
 
 LENGTH = struct.Struct("<I")
 """Length in bytes of the frame that follows."""
@@ -30,6 +33,55 @@ class Seek(Struct, frozen=True, tag=True):
     position: int
 
 
+class WantedPolicy(Struct, frozen=True):
+    """A policy for one process. page_bytes: of the pool; null for other policies and for a pool of the PMD size."""
+
+    pid: int
+    policy: PolicyName
+    page_bytes: int | None = None
+
+
+class WantedPool(Struct, frozen=True):
+    """How many pages the pool of one size shall have in all."""
+
+    page_bytes: int
+    pages: int
+
+
+class WhatIf(Struct, frozen=True, tag=True):
+    """Advise as if this had been decided; an empty one takes all back. thp_enabled: always, madvise or never."""
+
+    policies: tuple[WantedPolicy, ...] = ()
+    thp_enabled: str | None = None
+    pools: tuple[WantedPool, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.policies or self.thp_enabled or self.pools)
+
+
+class LookAt(Struct, frozen=True, tag=True):
+    """Send what is too much for each process of a report, of this one; of none where it is null."""
+
+    pid: int | None
+
+
+class Record(Struct, frozen=True, tag=True):
+    """Write what is seen from now on to this new file, a profile; null ends that."""
+
+    path: str | None
+
+
+class Recording(Struct, frozen=True):
+    """What has been recorded. problem: why it ended by itself; is_over: nothing more is written."""
+
+    path: str
+    samples: int
+    bytes: int
+    is_over: bool
+    problem: str | None
+
+
 class Pulse(Struct, frozen=True, array_like=True):
     """What the host did between two samples; null where it cannot be told. t_s: of the later one.
 
@@ -49,7 +101,8 @@ class Tick(Struct, frozen=True, tag=True):
     """The report as of one sample. position: number of the sample, from 1; length: of the recording, null when live.
 
     pulses: up to then, oldest first. advice_cpu_s: CPU seconds that this report took after its sample. model: whether
-    the gain model took part, which it does as soon as it is loaded.
+    the gain model took part, which it does as soon as it is loaded. what_if: what the report was made under; advised:
+    the plan without it, null where it is empty. close_up: of the process that is looked at. recording: the newest.
     """
 
     report: Report
@@ -58,6 +111,10 @@ class Tick(Struct, frozen=True, tag=True):
     pulses: list[Pulse]
     advice_cpu_s: float
     model: bool
+    what_if: WhatIf = WhatIf()
+    advised: HostPlan | None = None
+    close_up: CloseUp | None = None
+    recording: Recording | None = None
 
 
 class Problem(Struct, frozen=True, tag=True):
@@ -66,7 +123,7 @@ class Problem(Struct, frozen=True, tag=True):
     message: str
 
 
-Order = Job | Seek
+Order = Job | Seek | WhatIf | LookAt | Record
 Frame = Tick | Problem
 
 _encoder = msgspec.msgpack.Encoder()

@@ -12,7 +12,7 @@ from textual.widgets import Static
 from advisor.report.document import Report
 from advisor.tui.app import AdvisorApp
 from advisor.tui.table import ProcessTable
-from advisor.watch.frames import Frame, Problem, Pulse, Tick
+from advisor.watch.frames import Frame, LookAt, Problem, Pulse, Record, Seek, Tick, WhatIf
 
 PULSES = [Pulse(2.0 * n, float(n), 0.01 * n, 0.0, 0.25, 1 << 30) for n in range(5)]
 
@@ -24,6 +24,7 @@ class FakeSource:
         self.report, self.length = report, length
         self.started, self.closed = 0, False
         self.sent = self.delivered = 0
+        self.orders: list[Seek | WhatIf | LookAt | Record] = []
         self.seeks: list[int] = []
         self.answers = True
         self._queue: SimpleQueue[Frame | None] = SimpleQueue()
@@ -40,10 +41,12 @@ class FakeSource:
             if isinstance(frame, Problem):
                 return
 
-    def seek(self, position: int) -> None:
-        self.seeks.append(position)
-        if self.answers:
-            self.send(position=position)
+    def order(self, order: Seek | WhatIf | LookAt | Record) -> None:
+        self.orders.append(order)
+        if isinstance(order, Seek):
+            self.seeks.append(order.position)
+            if self.answers:
+                self.send(position=order.position)
 
     def close(self) -> None:
         self.closed = True

@@ -221,7 +221,7 @@ def test_steps_pressed_faster_than_samples_come_are_not_lost(report: Report) -> 
 
 
 def test_a_recording_plays_from_its_beginning_to_its_end(report: Report, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("advisor.tui.app.PLAY_S", 0.02)
+    monkeypatch.setattr("advisor.tui.replay.PLAY_S", 0.02)
     source = FakeSource(report, length=3)
 
     async def scenario(app: AdvisorApp, pilot: Pilot[None]) -> None:

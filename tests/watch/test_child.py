@@ -38,7 +38,7 @@ def test_a_recording_comes_at_once_by_rules_then_with_the_model_then_as_it_is_as
     first, second = ticks(frames, 2)
     assert (first.position, first.length, first.model) == (10, 10, False)
     assert (second.position, second.model) == (10, True)
-    watcher.seek(4)
+    watcher.order(Seek(4))
     (third,) = ticks(frames, 1)
     assert third.position == 4
     profile = load_profile(IDLE)
