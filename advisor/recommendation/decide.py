@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from msgspec.structs import replace
+
 from advisor.recommendation.gains import (
     NAMES,
     Choice,
@@ -20,9 +22,10 @@ from advisor.recommendation.gains import (
     target_of,
 )
 from advisor.recommendation.model import Alternative, Gain, Reason, Recommendation
+from advisor.recommendation.page_tables import Pool, own_tables
 from advisor.recommendation.sizing import SHMEM_RULE, base_bytes, bloat_basis, bloat_bytes, page_bytes, pool_pages
 from advisor.recommendation.wishes import ASKED_FOR, Wish
-from advisor.rules import Confidence, Finding, PageSize, Policy, Scope, Severity, Status
+from advisor.rules import Confidence, Finding, PageSize, Policy, Rule, Scope, Severity, Status
 
 GAIN_MODEL = "gain-model"
 """Identifier of the reasons that the model gives; it is no rule."""
@@ -332,8 +335,23 @@ def _alternatives(
         gain = gain_from_now(expectation, target_of(proposed, finding.rule.page), row)
         overruled = _overruled(choice) if proposed not in said.barred_by else None
         why_not = overruled or _why_not(finding, winner, said.barred_by)
-        found[proposed, size] = Alternative(proposed.value, size, gain, why_not)
+        found[proposed, size] = _costed(Alternative(proposed.value, size, gain, why_not), finding.rule, row)
     return list(found.values())
+
+
+def _costed(other: Alternative, rule: Rule, row: Row) -> Alternative:
+    """With what it would cost. A switch for shared memory makes nothing grow that could be counted."""
+    policy = Policy(other.policy)
+    sized = pool_pages(row, other.page_bytes) if policy is Policy.HUGETLB else None
+    into = None if sized is None else Pool(sized.page_bytes, sized.pages)
+    about_shmem = rule.id == SHMEM_RULE
+    return replace(
+        other,
+        pages=sized.pages if sized is not None else None,
+        bloat_bytes=None if about_shmem else bloat_bytes(policy, row, sized),
+        bloat_basis=None if about_shmem else bloat_basis(policy, row),
+        page_table_bytes_after=None if policy is Policy.HUGETLB and into is None else own_tables(row, row, into),
+    )
 
 
 def _overruled(choice: Choice) -> str | None:

@@ -34,12 +34,19 @@ class Reason(Struct, frozen=True):
 
 
 class Alternative(Struct, frozen=True):
-    """A policy that was proposed and not chosen, and why."""
+    """A policy that was proposed and not chosen, and why; with what it would cost, as in `Recommendation`.
+
+    page_table_bytes_after: the page tables of this process under it, an estimate; None: not known.
+    """
 
     policy: str
     page_bytes: int | None
     expected_gain: Gain | None
     why_not: str
+    pages: int | None = None
+    bloat_bytes: int | None = None
+    bloat_basis: str | None = None
+    page_table_bytes_after: int | None = None
 
 
 class Recommendation(Struct, frozen=True):

@@ -9,11 +9,11 @@ huge pages of anonymous memory save nothing: the kernel keeps a spare table for 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from advisor.recommendation.demands import shared_object
 from advisor.recommendation.model import PageTables, ProcessAdvice, Recommendation
-from advisor.recommendation.sizing import moved_bytes
+from advisor.recommendation.sizing import pooled_bytes
 from advisor.rules import Policy
 
 Row = Mapping[str, Any]
@@ -28,6 +28,13 @@ OTHER_TABLES = 10
 to 60 KiB on x86."""
 
 
+class Pool(NamedTuple):
+    """Pages that one process takes from a pool."""
+
+    page_bytes: int
+    pages: int
+
+
 def page_tables(rows: Sequence[Row], after: Sequence[int | None]) -> PageTables:
     """The sums over all processes, bytes; after: of each, by `tables_after`."""
     before = [row["page_table_bytes"] for row in rows if row["page_table_bytes"] is not None]
@@ -40,7 +47,6 @@ def tables_after(host: Row, rows: Sequence[Row], advice: Sequence[ProcessAdvice]
 
     Whoever maps an object that another process's advice puts into a pool finds it there too.
     """
-    base = host["host_base_page_bytes"]
     chosen = [_into_pool(one.recommendation) for one in advice]
     shared = {
         shared_object(row): into
@@ -49,35 +55,39 @@ def tables_after(host: Row, rows: Sequence[Row], advice: Sequence[ProcessAdvice]
     }
     after: list[int | None] = []
     for row, into in zip(rows, chosen, strict=True):
-        known = row["page_table_bytes"]
         if into is None and row["sharing_leader"] is not None:
             into = shared.get(shared_object(row))
-        if known is None or not base:
-            after.append(None)
-        else:
-            after.append(known - _saved(row, into, base) if into is not None else known)
+        after.append(own_tables(host, row, into))
     return after
 
 
-def _into_pool(recommendation: Recommendation) -> Recommendation | None:
-    is_pool = recommendation.policy == Policy.HUGETLB and recommendation.page_bytes and recommendation.pages
-    return recommendation if is_pool else None
+def own_tables(host: Row, row: Row, into: Pool | None) -> int | None:
+    """Bytes of page tables of one process with its memory in a pool, or as it is (None); None: not known."""
+    known: int | None = row["page_table_bytes"]
+    base = host["host_base_page_bytes"]
+    if known is None or not base:
+        return None
+    return known - _saved(row, into, base) if into is not None else known
 
 
-def _saved(row: Row, into: Recommendation, base: int) -> int:
+def _into_pool(recommendation: Recommendation) -> Pool | None:
+    page, pages = recommendation.page_bytes, recommendation.pages
+    return Pool(page, pages) if recommendation.policy == Policy.HUGETLB and page and pages else None
+
+
+def _saved(row: Row, into: Pool, base: int) -> int:
     """Bytes of tables that map what moves, and nothing else.
 
     Memory that is filled needs one table for each range, memory touched here and there up to one for each page. What
     the process has in all, less what the rest of its memory needs, tells where between these bounds it is.
     """
-    moved, tables = moved_bytes(row, into), row["page_table_bytes"] // base
+    moved, tables = pooled_bytes(row, into.page_bytes, into.pages), row["page_table_bytes"] // base
     reach = base // ENTRY_BYTES * base
     least = -(-moved // reach)
     span = max(row["shared_object_bytes"] or 0, row["slot_bytes"] or 0, moved)
     most = min(-(-span // reach) + 1, moved // base)
     rest = max((row["rss_bytes"] or 0) - moved, 0) // reach + OTHER_TABLES
     last_level = min(max(least, tables - rest), most, tables)
-    page = into.page_bytes or base
-    above = moved // page if page > reach else 0
+    above = moved // into.page_bytes if into.page_bytes > reach else 0
     gone: int = min(last_level + above, tables)
     return gone * base

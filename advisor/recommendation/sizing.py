@@ -73,12 +73,17 @@ def moved_bytes(row: Row, recommendation: Recommendation) -> int:
     """Resident base-page bytes that the advice puts on huge pages, at most; unknown parts count as nothing."""
     page, pages = recommendation.page_bytes, recommendation.pages
     if recommendation.policy == Policy.HUGETLB and page and pages:
-        return min(_movable(row), page * pages)
+        return pooled_bytes(row, page, pages)
     if recommendation.policy != Policy.THP:
         return 0
     if concerns_shmem(recommendation):
         return row["shmem_base_bytes"] or 0
     return max((row["slotted_anon_bytes"] or 0) - (row["anon_huge_bytes"] or 0), 0)
+
+
+def pooled_bytes(row: Row, page: int, pages: int) -> int:
+    """Resident base-page bytes that a pool of so many pages would hold instead; unknown parts count as nothing."""
+    return min(_movable(row), page * pages)
 
 
 def concerns_shmem(recommendation: Recommendation) -> bool:

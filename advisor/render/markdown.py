@@ -177,8 +177,7 @@ def _details(processes: Iterable[ProcessEntry]) -> Iterator[str]:
         if advice.alternatives:
             yield "Not chosen:"
             yield _bullets(
-                f"{words.POLICY_WORDS[other.policy]} {human_bytes(other.page_bytes, '')}".rstrip()
-                + f": {markdown(other.why_not)}"
+                f"{words.policy(other)}: {markdown(other.why_not)}; cost: {', '.join(words.costs(other, process))}"
                 for other in advice.alternatives
             )
 

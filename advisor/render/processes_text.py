@@ -90,9 +90,9 @@ def _write_details(page: Page, process: ProcessEntry) -> None:
     for place, reason in enumerate(advice.reasons):
         _write_reason(page, reason, with_remedy=place == 0 or reason.title is None)
     for alternative in advice.alternatives:
-        size = f" {human_bytes(alternative.page_bytes)}" if alternative.page_bytes is not None else ""
-        lead = f"not {words.POLICY_WORDS[alternative.policy]}{size}: "
-        page.hanging("· ", lead, visible(alternative.why_not), indent=INDENT)
+        cost = f"; cost: {', '.join(words.costs(alternative, process))}"
+        lead = f"not {words.policy(alternative)}: "
+        page.hanging("· ", lead, visible(alternative.why_not), (cost, "dim"), indent=INDENT)
     for base in process.why_not_huge:
         where = "" if base.vmas is None else f" in {plural(base.vmas, 'VMA')}"
         lead = f"not huge: {why_words.amount(base)}{where}, {visible(why_words.title(base))}. "

@@ -15,6 +15,7 @@ from advisor.render.numbers import (
 )
 from advisor.report.document import Report, SkippedProcess
 from advisor.report.process import (
+    Alternative,
     Application,
     BloatForecast,
     Component,
@@ -63,12 +64,9 @@ def state(process: ProcessEntry) -> str:
 
 def advice(recommendation: RecommendationEntry) -> str:
     """A recommendation in a few words: THP 2 MiB, hugetlb 1 GiB x 24."""
-    words = POLICY_WORDS[recommendation.policy]
     if not recommendation.changes and recommendation.policy != LEAVE:
-        return f"keep {words} {human_bytes(recommendation.page_bytes, '')}".rstrip()
-    if recommendation.page_bytes is not None:
-        words += f" {human_bytes(recommendation.page_bytes)}"
-    return words if recommendation.pages is None else f"{words} x {count(recommendation.pages)}"
+        return f"keep {POLICY_WORDS[recommendation.policy]} {human_bytes(recommendation.page_bytes, '')}".rstrip()
+    return policy(recommendation)
 
 
 def gain(expected: ExpectedGain | None) -> str:
@@ -84,7 +82,7 @@ def _signed_percent(share: float) -> str:
     return f"-{percent(-share)}" if share < 0 else percent(share)
 
 
-def bloat(recommendation: RecommendationEntry) -> str:
+def bloat(recommendation: RecommendationEntry | Alternative) -> str:
     """What the policy may cost or save in memory: memory may grow by up to 1.5 GiB (by smaps, a bound)."""
     size = recommendation.bloat_bytes
     if size == 0:
@@ -99,6 +97,19 @@ def bloat(recommendation: RecommendationEntry) -> str:
     basis = {"pages": " (counted page by page)", "smaps": " (a bound by smaps)"}
     said = words.get(recommendation.policy, f"up to {human_bytes(size)} of growth")
     return said + basis.get(recommendation.bloat_basis or "", "")
+
+
+def policy(option: RecommendationEntry | Alternative) -> str:
+    """A policy with its pages: THP 2 MiB, hugetlb 1 GiB x 24."""
+    words = f"{POLICY_WORDS[option.policy]} {human_bytes(option.page_bytes, '')}".rstrip()
+    return words if option.pages is None else f"{words} x {count(option.pages)}"
+
+
+def costs(option: RecommendationEntry | Alternative, process: ProcessEntry) -> list[str]:
+    """What a policy costs the process: growth of memory, and page tables where they change."""
+    now, after = process.memory.page_table_bytes, option.page_table_bytes_after
+    tables = [] if after in (None, now) else [f"page tables {human_bytes(now)} -> {human_bytes(after)}"]
+    return [bloat(option), *tables]
 
 
 def bloat_forecast(forecast: BloatForecast) -> str:

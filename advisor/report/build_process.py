@@ -279,6 +279,10 @@ def _alternative(alternative: AdvisedAlternative) -> Alternative:
         page_bytes=alternative.page_bytes,
         expected_gain=_gain(alternative.expected_gain),
         why_not=alternative.why_not,
+        pages=alternative.pages,
+        bloat_bytes=alternative.bloat_bytes,
+        bloat_basis=alternative.bloat_basis,
+        page_table_bytes_after=alternative.page_table_bytes_after,
     )
 
 

@@ -21,12 +21,19 @@ class ExpectedGain(Struct, frozen=True):
 
 
 class Alternative(Struct, frozen=True):
-    """A policy that was not chosen, and why not."""
+    """A policy that was not chosen, and why not; with what it would cost, each as in the recommendation.
+
+    page_table_bytes_after: of this process under this policy, an estimate.
+    """
 
     policy: PolicyName
     page_bytes: int | None
     expected_gain: ExpectedGain | None
     why_not: str
+    pages: int | None = None
+    bloat_bytes: int | None = None
+    bloat_basis: str | None = None
+    page_table_bytes_after: int | None = None
 
 
 class RecommendationEntry(Struct, frozen=True):

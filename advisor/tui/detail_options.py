@@ -6,8 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 
 from advisor.render import words
-from advisor.render.numbers import UNKNOWN, human_bytes
-from advisor.report.process import Alternative, ProcessEntry
+from advisor.report.process import ProcessEntry
 from advisor.tui.ink import Ink
 
 CHOSEN = "*"
@@ -23,38 +22,23 @@ def alternatives(ink: Ink, process: ProcessEntry) -> RenderableType:
     table = Table(box=None, expand=True, pad_edge=False, padding=(0, 2, 1, 0), header_style=ink.style("heading"))
     table.add_column("", width=1)
     table.add_column("Policy", width=POLICY, overflow="fold")
-    for title, ratio in (("Gain", 3), ("Memory", 3), ("Why, or why not", 7)):
+    for title, ratio in (("Gain", 3), ("Cost", 4), ("Why, or why not", 6)):
         table.add_column(title, ratio=ratio, overflow="fold")
     why = advice.reasons[0].message if advice.reasons else "no reason given"
     table.add_row(
         ink.text(CHOSEN, "good"),
         ink.text(words.advice(advice), "strong"),
         ink.text(words.gain(advice.expected_gain)),
-        ink.text(words.bloat(advice)),
+        ink.lines("\n".join(words.costs(advice, process))),
         ink.text(why),
     )
     for other in advice.alternatives:
         table.add_row(
             "",
-            ink.text(_policy(other)),
+            ink.text(words.policy(other)),
             ink.text(words.gain(other.expected_gain)),
-            ink.text(_cost(other, process)),
+            ink.lines("\n".join(words.costs(other, process))),
             ink.text(other.why_not),
         )
     only = "" if advice.alternatives else "; no other policy was in question"
     return Group(table, ink.text(f"{CHOSEN} what is advised{only}", "muted"))
-
-
-def _policy(other: Alternative) -> str:
-    size = "" if other.page_bytes is None else f" {human_bytes(other.page_bytes)}"
-    return f"{words.POLICY_WORDS.get(other.policy, other.policy)}{size}"
-
-
-def _cost(other: Alternative, process: ProcessEntry) -> str:
-    """What can be said from the report: the forecast is for THP; leaving as it is, or THP off, adds nothing."""
-    if other.policy in ("leave", "thp-off"):
-        return "no growth of memory"
-    forecast = process.bloat_forecast
-    if other.policy == "thp" and forecast is not None:
-        return f"memory may grow by up to {human_bytes(forecast.fault_most_bytes)} (counted page by page)"
-    return UNKNOWN

@@ -48,6 +48,7 @@ def test_a_guest_beyond_the_reach_of_pmd_pages_gets_gigantic_ones() -> None:
     assert (one.policy, one.page_bytes, one.pages) == ("hugetlb", GIB, 16)
     assert one.alternatives[0].policy == "hugetlb"
     assert one.alternatives[0].page_bytes == PMD
+    assert (one.alternatives[0].pages, one.alternatives[0].bloat_bytes) == (8192, 0)
     assert one.artefacts[0] == "pool-command-line"
 
 

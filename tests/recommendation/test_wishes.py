@@ -25,6 +25,15 @@ def test_a_pool_that_was_asked_for_is_sized_and_written() -> None:
     assert [(other.policy, other.why_not) for other in one.alternatives] == [("thp", "another policy was asked for")]
 
 
+def test_what_was_not_chosen_costs_what_it_would_cost_if_it_were() -> None:
+    unasked, _ = recommend(frame(RANDOM_ACCESS))
+    chosen = unasked[0].recommendation
+    (other,) = asked({**RANDOM_ACCESS, "host_memory_available_bytes": 18 * GIB}, POOL).alternatives
+    assert (other.policy, other.bloat_bytes, other.bloat_basis) == ("thp", chosen.bloat_bytes, chosen.bloat_basis)
+    assert other.page_table_bytes_after == unasked[0].page_table_bytes_after
+    assert other.bloat_bytes is not None
+
+
 def test_what_is_the_advice_anyway_needs_no_override() -> None:
     one = asked(RANDOM_ACCESS, Wish(Policy.THP))
     assert (one.policy, one.decided_by, one.override_reason) == ("thp", "user", None)

@@ -178,7 +178,15 @@ def make_processes() -> list[ProcessEntry]:
     covered = reason("thp-already-covers", "low", "11 GiB of anonymous memory, 97 % of it, is on huge pages.")
     denied = reason("no-smaps-access", "info", "5 GiB is resident, and its mappings are unknown.")
     small = reason("small-process", "info", "Only 4 MiB is resident: too little for page walks to matter.")
-    no_thp = Alternative("thp", 2 * MIB, None, "less is at stake for large-anon-not-advised")
+    no_thp = Alternative(
+        "thp",
+        2 * MIB,
+        None,
+        "less is at stake for large-anon-not-advised",
+        bloat_bytes=40 * MIB,
+        bloat_basis="pages",
+        page_table_bytes_after=98 * MIB,
+    )
     backends = [
         process(
             4100 + number,

@@ -169,15 +169,30 @@ def test_policies_stand_side_by_side_the_advised_one_marked(report: Report) -> N
     said = drawn(alternatives(INK, process_of(report, 2211)), 140)
     rows = said.splitlines()
     assert any(row.startswith("*  hugetlb 1 GiB") and "12 % less time" in row for row in rows)
-    assert any("THP 2 MiB" in row and "less is at stake" in row and "unknown" in row for row in rows)
+    assert any("THP 2 MiB" in row and "less is at stake" in row and "not predicted" in row for row in rows)
 
 
-def test_the_cost_of_thp_is_the_forecast_where_pages_were_counted(report: Report) -> None:
+def test_each_policy_says_what_it_costs_in_memory_pages_and_page_tables(report: Report) -> None:
     process = process_of(report, 5120)
-    other = Alternative("thp", 2 * MIB, ExpectedGain(0.1, 0.0, 0.2, 0.9), "it would grow")
-    advised = msgspec.structs.replace(process.recommendation, alternatives=[other])
-    said = words_of(alternatives(INK, msgspec.structs.replace(process, recommendation=advised)), 200)
-    assert "memory may grow by up to 18 GiB" in said
+    others = [
+        Alternative(
+            "thp",
+            2 * MIB,
+            ExpectedGain(0.1, 0.0, 0.2, 0.9),
+            "it would grow",
+            bloat_bytes=18 * GIB,
+            bloat_basis="pages",
+        ),
+        Alternative("hugetlb", GIB, None, "no room", pages=6, bloat_bytes=MIB, page_table_bytes_after=64 << 10),
+        Alternative("hugetlb", 2 * MIB, None, "no room"),
+    ]
+    advised = msgspec.structs.replace(process.recommendation, alternatives=others)
+    said = words_of(alternatives(INK, msgspec.structs.replace(process, recommendation=advised)), 250)
+    assert "memory may grow by up to 18 GiB (counted page by page)" in said
+    assert "hugetlb 1 GiB" in said and " x 6 " in said
+    assert "whole pages cost 1 MiB" in said
+    assert "-> 64 KiB" in said
+    assert "growth of memory unknown" in said
 
 
 def test_texts_are_those_of_the_process_in_the_order_of_the_plan(report: Report) -> None:
