@@ -14,7 +14,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input, Static
 
 from advisor.render.numbers import count
 from advisor.tui.columns import COLUMNS, Order, arranged
@@ -22,6 +22,7 @@ from advisor.tui.detail import DetailView
 from advisor.tui.help import HelpScreen
 from advisor.tui.host_panel import HostPanel
 from advisor.tui.ink import Ink
+from advisor.tui.key_bar import KeyBar
 from advisor.tui.replay import ReplayBar
 from advisor.tui.source import Source
 from advisor.tui.table import ProcessTable
@@ -101,7 +102,7 @@ class AdvisorApp(App[None]):
             yield ProcessTable(id="processes")
         yield Input(placeholder="filter: name, pid, application, user, state, advice", id="filter")
         yield ReplayBar(id="replay")
-        yield Footer()
+        yield KeyBar()
 
     def on_mount(self) -> None:
         self.theme = self._first_theme

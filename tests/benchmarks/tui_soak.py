@@ -33,7 +33,7 @@ of one object in each of 3,600 ticks does not."""
 
 LOOKING_AROUND = (
     *(b"\r", b"2", b"3", b"4", b"5", b"6", b"1", b"\x1b[27u"),
-    *(b">", b"r", b"0", b"\x1b[F", b"\x1b[H", b"/python", b"\r", b"\x1b[27u", b"t", b"t", b"t", b"?", b"q"),
+    *(b">", b"r", b"0", b"\x1b[F", b"\x1b[H", b"/python", b"\r", b"\x1b[27u", b"t", b"t", b"t", b"?", b"\x1b[27u"),
 )
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 from msgspec.structs import replace
 from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import Input
+from textual.widgets._footer import FooterKey
 
 from advisor.report.document import Report
 from advisor.tui.app import INTERRUPTED, LOADING, AdvisorApp
@@ -397,3 +400,19 @@ def test_foreign_text_is_shown_as_it_is_spelt_everywhere(report: Report) -> None
         assert app.is_running
 
     play(FakeSource(evil), scenario, (200, 50))
+
+
+def test_keys_that_are_shown_no_more_are_let_go(report: Report) -> None:
+    async def scenario(app: AdvisorApp, pilot: Pilot[None]) -> None:
+        async def look_around() -> int:
+            await pilot.press("question_mark", "escape", "enter", "escape")
+            await pilot.pause()
+            gc.collect()
+            return sum(isinstance(one, FooterKey) for one in gc.get_objects())
+
+        first = await look_around()
+        for _ in range(3):
+            last = await look_around()
+        assert last <= first
+
+    play(FakeSource(report), scenario)
