@@ -8,6 +8,8 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
 
+from advisor.render.numbers import UNKNOWN_SHORT, percent
+
 ELLIPSIS = "…"
 
 ASCII_DRAWING = (("█", "#"), ("░", "."), (ELLIPSIS, "~"), ("·", "*"))
@@ -92,6 +94,11 @@ def bar(share: float | None, width: int) -> str:
         return " " * width
     filled = min(max(round(share * width), 1 if share > 0 else 0), width - 1 if share < 1 else width)
     return "█" * filled + "░" * (width - filled)
+
+
+def bar_and_share(share: float | None, width: int) -> str:
+    """A bar of this width with its share behind it, five columns more."""
+    return f"{bar(share, width)} {percent(share, UNKNOWN_SHORT).replace(' ', ''):>4}"
 
 
 def style_of(severity: str) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from advisor.render import why_words, words
 from advisor.render.escape import visible
-from advisor.render.numbers import UNKNOWN_SHORT, count, human_bytes, percent, plural
-from advisor.render.page import Page, bar, cell, style_of
+from advisor.render.numbers import UNKNOWN_SHORT, count, human_bytes, plural
+from advisor.render.page import Page, bar_and_share, cell, style_of
 from advisor.render.probe_words import probe_lines
 from advisor.render.select import Group
 from advisor.report.process import ProcessEntry, RecommendationEntry
@@ -37,7 +37,7 @@ def write_processes(page: Page, groups: Sequence[Group], *, details: bool) -> No
     for group in groups:
         process, advice = group.leader, group.leader.recommendation
         memory = human_bytes(words.resident_bytes(process), UNKNOWN_SHORT)
-        huge = _coverage(process.memory.huge_coverage)
+        huge = bar_and_share(process.memory.huge_coverage, BAR)
         row = _row(str(process.pid), _name(group, name_width), memory, huge, words.state(process), name_width)
         page.line(row, " -> ", (words.advice(advice), POLICY_STYLE[advice.policy] if advice.changes else ""))
         if details:
@@ -57,10 +57,6 @@ def _name(group: Group, width: int) -> str:
     alike = f" +{count(group.alike)}" if group.alike else ""
     name = visible(group.leader.name)
     return cell(name, min(len(name), width - len(alike))).rstrip() + alike if alike else name
-
-
-def _coverage(share: float | None) -> str:
-    return f"{bar(share, BAR)} {cell(percent(share, UNKNOWN_SHORT).replace(' ', ''), SHARE, right=True)}"
 
 
 def _why(advice: RecommendationEntry) -> str:

@@ -7,6 +7,7 @@ import contextlib
 import signal
 import threading
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import ClassVar
 
 from textual.app import App, ComposeResult, SystemCommand
@@ -17,13 +18,16 @@ from textual.screen import Screen
 from textual.widgets import Input, Static
 
 from advisor.render.numbers import count
-from advisor.tui.columns import COLUMNS, Order, arranged
+from advisor.tui.columns import COLUMNS, Order
 from advisor.tui.detail import DetailView
+from advisor.tui.filter_field import FilterField
+from advisor.tui.groups import GROUPINGS
 from advisor.tui.help import HelpScreen
 from advisor.tui.host_panel import HostPanel
 from advisor.tui.ink import Ink
 from advisor.tui.key_bar import KeyBar
 from advisor.tui.replay import ReplayBar
+from advisor.tui.rows import View
 from advisor.tui.source import Source
 from advisor.tui.table import ProcessTable
 from advisor.tui.themes import DARK, THEMES, role_styles
@@ -44,7 +48,6 @@ class AdvisorApp(App[None]):
 
     CSS = """
     Screen { background: $background; }
-    #filter { height: 1; border: none; padding: 0 1; display: none; background: $surface; }
     #empty { height: 1fr; content-align: center middle; display: none; }
     #detail { display: none; }
     .-empty #empty { display: block; }
@@ -60,7 +63,11 @@ class AdvisorApp(App[None]):
         Binding("less_than_sign", "sort(-1)", "Sort by the column before", show=False),
         Binding("r", "reverse", "Reverse", show=False),
         Binding("0", "unsorted", "Sort by what is at stake", show=False),
+        Binding("b", "group", "Group", show=False),
         Binding("space", "hold", "Hold"),
+        Binding("space", "go_on", "Go on"),
+        Binding("space", "play", "Play"),
+        Binding("space", "pause", "Pause"),
         Binding("right,full_stop", "step(1)", "Next sample", show=False),
         Binding("left,comma", "step(-1)", "Sample before", show=False),
         Binding("left_square_bracket", "start", "First sample", show=False),
@@ -89,8 +96,7 @@ class AdvisorApp(App[None]):
         self.tick: Tick | None = None
         """What is on the screen."""
         self._newest: Tick | None = None
-        self._wanted = ""
-        self._order = Order()
+        self._view = View()
         self._opened: int | None = None
         self._held = False
         self._ink = Ink()
@@ -100,7 +106,7 @@ class AdvisorApp(App[None]):
         with Vertical():
             yield Static(LOADING if self._source.is_live else OPENING, id="empty")
             yield ProcessTable(id="processes")
-        yield Input(placeholder="filter: name, pid, application, user, state, advice", id="filter")
+        yield FilterField(id="filter")
         yield ReplayBar(id="replay")
         yield KeyBar()
 
@@ -166,13 +172,13 @@ class AdvisorApp(App[None]):
         if tick is None:
             return
         table, empty = self.query_one(ProcessTable), self.query_one("#empty", Static)
-        found = arranged(tick.report.processes, self._order, self._wanted)
-        table.show(found, self._order, self._ink)
+        table.show(tick.report, self._view, self._ink)
+        found = bool(table.rows)
         self.screen_stack[0].set_class(not found, "-empty")
         if not found:
             all_of = count(len(tick.report.processes))
             empty.update(
-                self._ink.text(f"None of {all_of} processes matches {self._wanted!r}. Escape shows all.")
+                self._ink.text(f"None of {all_of} processes matches {self._view.wanted!r}. Escape shows all.")
                 if tick.report.processes
                 else self._ink.text("No process can be seen here.")
             )
@@ -204,11 +210,10 @@ class AdvisorApp(App[None]):
             self.call_after_refresh(detail.focus)
 
     def on_process_table_sort_by(self, message: ProcessTable.SortBy) -> None:
-        self._sort(self._order.chosen(message.column))
+        self._sort(self._view.order.chosen(message.column))
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        self._wanted = event.value
-        self._show_processes()
+        self._look(replace(self._view, wanted=event.value))
 
     def on_input_submitted(self) -> None:
         self._place_filter()
@@ -216,19 +221,30 @@ class AdvisorApp(App[None]):
 
     def _place_filter(self) -> None:
         """In sight while it filters the table that is in sight."""
-        self.query_one("#filter", Input).display = bool(self._wanted) and self._opened is None
+        self.query_one(FilterField).display = bool(self._view.wanted) and self._opened is None
 
     def on_replay_bar_moved(self, message: ReplayBar.Moved) -> None:
         self._source.order(Seek(message.position))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Where text is typed, a slash is a slash; the filter is for the table alone."""
-        if action == "filter":
-            return self._opened is None and len(self.screen_stack) == 1 and not isinstance(self.focused, Input)
+        """Where text is typed, a slash is a slash; what is for the table needs it in sight."""
+        match action:
+            case "filter":
+                return self._opened is None and len(self.screen_stack) == 1 and not isinstance(self.focused, Input)
+            case "sort" | "reverse" | "unsorted" | "group":
+                return self._opened is None
+            case "hold" | "go_on":
+                return self._source.is_live and self._held == (action == "go_on")
+            case "play" | "pause":
+                return not self._source.is_live and self._is_playing == (action == "pause")
         return super().check_action(action, parameters)
 
+    @property
+    def _is_playing(self) -> bool:
+        return any(bar.is_playing for bar in self.query(ReplayBar))
+
     def action_filter(self) -> None:
-        field = self.query_one("#filter", Input)
+        field = self.query_one(FilterField)
         field.display = True  # not by a class, which would take a refresh: the next key is for the filter already
         self.screen.set_focus(field)
 
@@ -238,35 +254,60 @@ class AdvisorApp(App[None]):
             self._opened = None
             self.screen_stack[0].remove_class("-detail")
         else:
-            self._wanted = self.query_one("#filter", Input).value = ""
+            self.query_one(FilterField).value = ""
         self._place_filter()
         self.query_one(ProcessTable).focus()
 
     def action_sort(self, step: int) -> None:
         """By the next column, or the one before; before the first one comes what is at stake."""
         ids = [None, *(column.id for column in COLUMNS)]
-        column = ids[(ids.index(self._order.column) + step) % len(ids)]
+        column = ids[(ids.index(self._view.order.column) + step) % len(ids)]
         self._sort(Order() if column is None else Order().chosen(column))
 
     def action_reverse(self) -> None:
-        self._sort(Order(self._order.column, not self._order.downwards))
+        self._sort(Order(self._view.order.column, not self._view.order.downwards))
 
     def action_unsorted(self) -> None:
         self._sort(Order())
 
+    def action_group(self) -> None:
+        """By application, by cgroup, not at all."""
+        self._group(GROUPINGS[(GROUPINGS.index(self._view.by) + 1) % len(GROUPINGS)])
+
     def _sort(self, order: Order) -> None:
-        self._order = order
+        self._look(replace(self._view, order=order))
+
+    def _group(self, by: str | None) -> None:
+        self._look(replace(self._view, by=by))
+
+    def _look(self, view: View) -> None:
+        """Look at the processes in this way."""
+        self._view = view
         self._show_processes()
 
     def action_hold(self) -> None:
-        """Hold a live screen or let it go on; play a recording or pause it."""
-        if not self._source.is_live:
-            self.query_one(ReplayBar).play()
-            return
-        self._held = not self._held
-        if not self._held and self._newest is not None:
+        self._hold(True)
+
+    def action_go_on(self) -> None:
+        self._hold(False)
+        if self._newest is not None:
             self._take(self._newest)
+
+    def _hold(self, held: bool) -> None:
+        """Whether newer ticks are left to come unseen."""
+        self._held = held
         self._show_host()
+        self.refresh_bindings()
+
+    def action_play(self) -> None:
+        self.query_one(ReplayBar).play()
+
+    def action_pause(self) -> None:
+        self.query_one(ReplayBar).pause()
+
+    def on_replay_bar_turned(self) -> None:
+        """It plays or pauses now: the footer says what space does."""
+        self.refresh_bindings()
 
     def action_step(self, step: int) -> None:
         self.query_one(ReplayBar).step(step)
@@ -295,8 +336,11 @@ class AdvisorApp(App[None]):
         self.exit(return_code=INTERRUPTED)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """Every column to sort by, beside what Textual offers."""
+        """Every column to sort by and what to group by, beside what Textual offers."""
         yield from super().get_system_commands(screen)
+        for by in GROUPINGS:
+            title = f"Group by {by}" if by else "Do not group"
+            yield SystemCommand(title, "Group the table, or not", lambda b=by: self._group(b))
         for column in COLUMNS:
             yield SystemCommand(
                 f"Sort by {column.title}",

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from advisor.render import words
 from advisor.render.numbers import UNKNOWN_SHORT, count, human_bytes, percent
-from advisor.render.page import bar, cell
+from advisor.render.page import bar_and_share, cell
 from advisor.report.process import ExpectedGain, ProcessEntry
 from advisor.tui.ink import Ink
 
@@ -67,12 +67,6 @@ def gain(expected: ExpectedGain | None) -> str:
     return f"{median} ({low} to {high})"
 
 
-def coverage(process: ProcessEntry) -> str:
-    """Share on huge pages, as a bar and as a number."""
-    share = process.memory.huge_coverage
-    return f"{bar(share, BAR)} {percent(share, UNKNOWN_SHORT).replace(' ', ''):>4}"
-
-
 def _advice(process: ProcessEntry) -> str:
     return f"-> {words.advice(process.recommendation)}"
 
@@ -102,14 +96,21 @@ COLUMNS = (
         words.resident_bytes,
         right=True,
     ),
-    Column("huge", "HUGE", BAR + 5, 2, coverage, lambda p: p.memory.huge_coverage),
+    Column(
+        "huge",
+        "HUGE",
+        BAR + 5,
+        2,
+        lambda p: bar_and_share(p.memory.huge_coverage, BAR),
+        lambda p: p.memory.huge_coverage,
+    ),
     Column("now", "NOW", 7, 3, words.state, words.state, downwards=False),
     Column("advice", "ADVICE", 25, 0, _advice, lambda p: (p.recommendation.changes, _advice(p)), role=_advice_role),
     Column("gain", "LESS TIME", 17, 4, lambda p: gain(p.recommendation.expected_gain), _gain_key),
     Column(
         "confidence",
         "SURE",
-        6,
+        7,
         6,
         lambda p: p.recommendation.confidence,
         lambda p: CONFIDENCE_ORDER[p.recommendation.confidence],
@@ -211,12 +212,13 @@ def header(ink: Ink, columns: Sequence[tuple[Column, int]], order: Order) -> Tex
     return line
 
 
-def line(ink: Ink, process: ProcessEntry, columns: Sequence[tuple[Column, int]]) -> Text:
-    """One process. Names are escaped before they are cut, so that no half of an escape is left."""
+def line(ink: Ink, process: ProcessEntry, columns: Sequence[tuple[Column, int]], *, indent: int = 0) -> Text:
+    """One process, its name so far to the right. Names are escaped before they are cut, not half an escape."""
     row = Text()
     for number, (column, width) in enumerate(columns):
         row.append(" " * GAP if number else "")
-        said = ink.text(column.text(process), column.role(process))
+        lead = " " * indent if column.id == "name" else ""
+        said = ink.text(lead + column.text(process), column.role(process))
         row.append(cell(said.plain, width, right=column.right), said.style or None)
     return row
 

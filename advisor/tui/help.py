@@ -19,7 +19,9 @@ KEYS = (
     ("c u w", "in there, at a text: copy it, copy its undo, write it to a file"),
     ("/", "filter by pid, name, application, user, cgroup, state, advice; all words must occur"),
     ("< >", "sort by the next column; r turns the order round; 0 goes back to what is at stake"),
-    ("space", "hold the screen; of a recording: play and pause"),
+    ("b", "group by application, by cgroup, not at all; enter opens and folds a group"),
+    ("m M", "mark a process or all of a group, and go on to the next; unmark all"),
+    ("space", "hold the screen and go on; of a recording: play and pause"),
     (", . left right", "of a recording: one sample back or on; [ ] first or last"),
     ("R", "start watching again when the process that watches has ended"),
     ("t", "dark, light, high contrast"),
@@ -37,6 +39,7 @@ COLUMN_HELP = (
     ("PG TABLES", "memory that its page tables take"),
     ("PAGES", "pages that a pool needs for it"),
     ("AT STAKE", "memory that the advice is about; the table is sorted by it, changes first"),
+    ("of a group", "sums. MEMORY has shared pages once; ≤ at most, + at least, ~ both. PAGES: what pools grow by"),
 )
 
 

@@ -32,6 +32,9 @@ class ReplayBar(Widget):
             super().__init__()
             self.position = position
 
+    class Turned(Message):
+        """It plays now, or pauses."""
+
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._position, self._length = 1, 0
@@ -44,21 +47,26 @@ class ReplayBar(Widget):
         self.display = True
         self.refresh()
 
+    @property
+    def is_playing(self) -> bool:
+        return self._playing is not None
+
     def play(self) -> None:
-        """Play, from the start where it is at its end; or pause."""
-        if self._playing is not None:
-            self.pause()
-        elif self._length:
+        """Play, from the start where it is at its end."""
+        if self._playing is None and self._length:
             if self._position == self._length:
                 self.go(1)
-            self._playing = self.set_interval(PLAY_S, self._play_on)
-            self.refresh()
+            self._turn(self.set_interval(PLAY_S, self._play_on))
 
     def pause(self) -> None:
         if self._playing is not None:
             self._playing.stop()
-            self._playing = None
-            self.refresh()
+            self._turn(None)
+
+    def _turn(self, playing: Timer | None) -> None:
+        self._playing = playing
+        self.refresh()
+        self.post_message(self.Turned())
 
     def step(self, samples: int) -> None:
         """So many samples on, or back."""

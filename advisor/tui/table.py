@@ -15,23 +15,34 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from advisor.report.document import Report
 from advisor.report.process import ProcessEntry
-from advisor.tui.columns import Identity, Order, column_at, fitting, header, identity, line
+from advisor.tui.columns import Identity, column_at, fitting, header, identity, line
+from advisor.tui.groups import Group, group_line
 from advisor.tui.ink import Ink
+from advisor.tui.rows import Row, View, members_of, place_of, rows, standing
 
 HEADER_LINES = 1
 
+MARK, PARTLY = "*", "+"
+"""Before a process or group that is marked, and before a group of which some are."""
+
+INDENT = 2
+"""Columns that members of a group hang in."""
+
 
 class ProcessTable(ScrollView, can_focus=True):
-    """Processes in the order in which they are given. The cursor stays on its process while reports come in."""
+    """Processes of a report, or groups of them. The cursor stays on its process while reports come in."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"table--cursor", "table--header"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"table--cursor", "table--header", "table--standing", "table--mark"}
 
     DEFAULT_CSS = """
-    ProcessTable { height: 1fr; padding: 0 1; scrollbar-size-vertical: 1; overflow-x: hidden; }
+    ProcessTable { height: 1fr; padding: 0 1 0 0; scrollbar-size-vertical: 1; overflow-x: hidden; }
     ProcessTable > .table--cursor { background: $panel; text-style: bold; }
     ProcessTable:focus > .table--cursor { background: $primary 35%; text-style: bold; }
     ProcessTable > .table--header { background: $surface; }
+    ProcessTable > .table--standing { background: $surface; color: $foreground; }
+    ProcessTable > .table--mark { color: $accent; text-style: bold; }
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -42,6 +53,8 @@ class ProcessTable(ScrollView, can_focus=True):
         Binding("pagedown", "page(1)", "Page down", show=False),
         Binding("home,g", "edge(0)", "First", show=False),
         Binding("end,G", "edge(-1)", "Last", show=False),
+        Binding("m", "mark", "Mark", show=False),
+        Binding("M", "unmark_all", "Unmark all", show=False),
     ]
 
     class Chosen(Message):
@@ -60,72 +73,150 @@ class ProcessTable(ScrollView, can_focus=True):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._processes: Sequence[ProcessEntry] = ()
-        self._order = Order()
+        self._report: Report | None = None
+        self._rows: Sequence[Row] = ()
+        self._view = View()
         self._ink = Ink()
         self._cursor = 0
-        self._at: Identity | None = None
+        self._near: Identity | None = None
+        self._label: str | None = None
+        self._opened: set[str] = set()
+        self._marks: set[Identity] = set()
+        self._standing = ""
         self._drawer = Console(width=1000, color_system="truecolor", force_terminal=True)
 
     @property
+    def rows(self) -> Sequence[Row]:
+        """The lines, from top to bottom."""
+        return self._rows
+
+    @property
     def processes(self) -> Sequence[ProcessEntry]:
-        """What is in the table, from top to bottom."""
-        return self._processes
+        """The processes that have a line of their own, from top to bottom."""
+        return [row for row in self._rows if not isinstance(row, Group)]
+
+    @property
+    def row(self) -> Row | None:
+        """The line under the cursor."""
+        return self._rows[self._cursor] if self._cursor < len(self._rows) else None
 
     @property
     def current(self) -> ProcessEntry | None:
-        """The process under the cursor."""
-        return self._processes[self._cursor] if self._cursor < len(self._processes) else None
+        """The process under the cursor; None on a group."""
+        return None if isinstance(self.row, Group) else self.row
 
-    def show(self, processes: Sequence[ProcessEntry], order: Order, ink: Ink) -> None:
-        """Show these. The cursor follows its process; where that is gone, it stays in its line.
+    @property
+    def marked(self) -> list[ProcessEntry]:
+        """Those that are marked and still there, also where the filter hides them; in the order of the report."""
+        everybody = self._report.processes if self._report is not None and self._marks else []
+        return [process for process in everybody if identity(process) in self._marks]
+
+    @property
+    def chosen_processes(self) -> list[ProcessEntry]:
+        """What an action is for: those marked; where none is, the process under the cursor, or all of its group."""
+        return self.marked or ([] if self.row is None else list(members_of(self.row)))
+
+    def show(self, report: Report, view: View, ink: Ink) -> None:
+        """Show these processes. The cursor follows its process; where that is gone, it stays in its line.
 
         Until somebody moves it, it stays at the top: that is who matters most.
         """
-        self._processes, self._order, self._ink = processes, order, ink
-        if self._at is not None:
-            places = (place for place, process in enumerate(processes) if identity(process) == self._at)
-            self._cursor = next(places, self._cursor)
-        self._cursor = min(self._cursor, max(len(processes) - 1, 0))
-        self._resize_contents()
+        if view.by != self._view.by:
+            self._label = None
+            self._opened.clear()
+        self._report, self._view, self._ink = report, view, ink
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        """Make the lines anew, and find the cursor's."""
+        if self._report is None:
+            return
+        self._rows = rows(self._report, self._view, self._opened)
+        if self._near is not None and (place := place_of(self._rows, self._label, self._near)) is not None:
+            self._cursor = place
+        self._cursor = min(self._cursor, max(len(self._rows) - 1, 0))
+        self._stand()
+
+    def _stand(self) -> None:
+        """What stands below the lines has changed, perhaps: then there is another place for them."""
+        self._standing = standing(self._rows, self._view, self.marked)
+        self.virtual_size = Size(self.scrollable_content_region.width, len(self._rows) + self._fixed_lines())
         self.refresh()
 
     def on_resize(self, event: Resize) -> None:
         """Columns are chosen by the width when lines are drawn."""
         del event
-        self._resize_contents()
+        self._stand()
         self._keep_in_sight()
 
     def render_line(self, y: int) -> Strip:
-        """The titles, then the process that is scrolled to this line."""
+        """The titles, the row that is scrolled to this line, or, at the bottom, what stands below them."""
         width = self.scrollable_content_region.width
-        columns = fitting(width)
+        columns = fitting(width - len(MARK))
         if y < HEADER_LINES:
             style = self.get_component_rich_style("table--header")
-            return self._strip(header(self._ink, columns, self._order), width, style)
+            return self._strip(header(self._ink, columns, self._view.order), width, style)
+        if self._standing and y == self.scrollable_content_region.height - 1:
+            style = self.get_component_rich_style("table--standing")
+            return self._strip(self._ink.text(self._standing), width, style, " ")
         place = y - HEADER_LINES + self.scroll_offset.y
-        if place >= len(self._processes):
+        if place >= len(self._rows):
             return Strip.blank(width, self.rich_style)
+        row = self._rows[place]
+        if isinstance(row, Group):
+            text = group_line(self._ink, row, columns, opened=row.label in self._opened)
+        else:
+            text = line(self._ink, row, columns, indent=INDENT if self._view.by else 0)
         style = self.get_component_rich_style("table--cursor") if place == self._cursor else self.rich_style
-        return self._strip(line(self._ink, self._processes[place], columns), width, style)
+        mark = self._mark_of(row)
+        return self._strip(text, width, style, mark)
+
+    def _mark_of(self, row: Row) -> str:
+        """Whether all that a line stands for is marked, or a part of it."""
+        if not self._marks:
+            return ""
+        marked = [identity(process) in self._marks for process in members_of(row)]
+        return MARK if all(marked) else PARTLY if any(marked) else ""
 
     def on_click(self, event: Click) -> None:
-        """A click on a title sorts; on a process it moves there, a second one opens it."""
+        """A click on a title sorts, one before a line marks it; on a line it moves there, a second one opens it."""
         place = event.get_content_offset(self)
         if place is None:
             return
         if place.y < HEADER_LINES:
-            column = column_at(fitting(self.scrollable_content_region.width), place.x)
+            columns = fitting(self.scrollable_content_region.width - len(MARK))
+            column = column_at(columns, place.x - len(MARK))
             if column is not None:
                 self.post_message(self.SortBy(column.id))
             return
-        self._go(place.y - HEADER_LINES + self.scroll_offset.y)
-        if event.chain > 1:
+        row = place.y - HEADER_LINES + self.scroll_offset.y
+        if row >= len(self._rows) or place.y >= HEADER_LINES + self._lines_in_sight():
+            return
+        self._go(row)
+        if place.x < len(MARK):
+            self._toggle_mark()
+        elif event.chain > 1:
             self.action_choose()
 
     def action_choose(self) -> None:
-        if self.current is not None:
-            self.post_message(self.Chosen(self.current))
+        """Open a process for all that is known of it, a group for its members, or fold that."""
+        row = self.row
+        if isinstance(row, Group):
+            self._opened ^= {row.label}
+            self._label, self._near = row.label, self._near or identity(row.members[0])
+            self._lay_out()
+            self._keep_in_sight()
+        elif row is not None:
+            self.post_message(self.Chosen(row))
+
+    def action_mark(self) -> None:
+        """Mark the line under the cursor, or unmark it, and go on to the next."""
+        self._toggle_mark()
+        self._go(self._cursor + 1)
+
+    def action_unmark_all(self) -> None:
+        self._marks.clear()
+        self._stand()
 
     def action_move(self, lines: int) -> None:
         self._go(self._cursor + lines)
@@ -134,13 +225,21 @@ class ProcessTable(ScrollView, can_focus=True):
         self._go(self._cursor + pages * max(self._lines_in_sight(), 1))
 
     def action_edge(self, edge: int) -> None:
-        self._go(0 if edge == 0 else len(self._processes) - 1)
+        self._go(0 if edge == 0 else len(self._rows) - 1)
+
+    def _toggle_mark(self) -> None:
+        """A group is marked with all of its members, unless all of them are."""
+        if self.row is not None:
+            of_row = {identity(process) for process in members_of(self.row)}
+            self._marks = self._marks - of_row if of_row <= self._marks else self._marks | of_row
+            self._stand()
 
     def _go(self, place: int) -> None:
-        if not self._processes:
+        if not self._rows:
             return
-        self._cursor = min(max(place, 0), len(self._processes) - 1)
-        self._at = identity(self._processes[self._cursor])
+        self._cursor = min(max(place, 0), len(self._rows) - 1)
+        row = self._rows[self._cursor]
+        self._label, self._near = row.label if isinstance(row, Group) else None, identity(members_of(row)[0])
         self._keep_in_sight()
         self.refresh()
 
@@ -151,12 +250,13 @@ class ProcessTable(ScrollView, can_focus=True):
         elif sight > 0 and self._cursor >= top + sight:
             self.scroll_to(y=self._cursor - sight + 1, animate=False, force=True)
 
+    def _fixed_lines(self) -> int:
+        return HEADER_LINES + bool(self._standing)
+
     def _lines_in_sight(self) -> int:
-        return self.scrollable_content_region.height - HEADER_LINES
+        return self.scrollable_content_region.height - self._fixed_lines()
 
-    def _resize_contents(self) -> None:
-        self.virtual_size = Size(self.scrollable_content_region.width, len(self._processes) + HEADER_LINES)
-
-    def _strip(self, text: Text, width: int, style: Style) -> Strip:
-        """A line of exactly this width, its own styles above that of the line."""
-        return Strip(text.render(self._drawer)).apply_style(style).adjust_cell_length(width, style)
+    def _strip(self, text: Text, width: int, style: Style, mark: str = "") -> Strip:
+        """A line of exactly this width, its mark before it, its own styles above that of the line."""
+        lead = Text(f"{mark:{len(MARK)}}", self.get_component_rich_style("table--mark", partial=True) if mark else "")
+        return Strip(lead.append_text(text).render(self._drawer)).apply_style(style).adjust_cell_length(width, style)

@@ -44,6 +44,15 @@ KEYS = {
     "filter, a letter": b"/w",
     "another": b"9",
     "escape": b"\x1b[27u",
+    "mark": b"m",
+    "group": b"b",
+    "open a group": b"\r",
+    "sort in groups": b">",
+    "mark a group": b"\x1b[Hm",
+    "by cgroup": b"b",
+    "not grouped": b"b",
+    "unmark all": b"M",
+    "unsorted": b"0",
 }
 
 
