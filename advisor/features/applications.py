@@ -14,7 +14,6 @@ from advisor.features.program import process_name
 from advisor.knowledge.applications import Application, Word
 from advisor.knowledge.identify import Identity, Signs, identify
 from advisor.knowledge.versions import fits, known_version
-from advisor.procfs.facts import ProgramFacts
 from advisor.profile.model import ProcessFacts
 from advisor.profile.timeline import ProcessState
 
@@ -97,6 +96,10 @@ class Known(NamedTuple):
     versions: Mapping[str, str]
 
 
+Versions = tuple[tuple[str, str], ...]
+"""What files of a process say of versions: (entry, version)."""
+
+
 def rows(processes: Sequence[ProcessState], architecture: str | None) -> pl.DataFrame:
     """The columns of `FEATURES`, one row a process in the given order. architecture: of the host, as uname -m."""
     answers = [_row(process_name(process), process.facts, architecture) for process in processes]
@@ -105,8 +108,12 @@ def rows(processes: Sequence[ProcessState], architecture: str | None) -> pl.Data
 
 def known(name: str | None, facts: ProcessFacts | None) -> Known:
     """Who a process is, by its name and what its facts show."""
+    return _known(*_signs(name, facts))
+
+
+def _signs(name: str | None, facts: ProcessFacts | None) -> tuple[Signs, Versions]:
     if facts is None:
-        return _known(Signs(name), ())
+        return Signs(name), ()
     program = facts.program
     elf = program.executable if program is not None else None
     versions = program.versions if program is not None else {}
@@ -118,11 +125,11 @@ def known(name: str | None, facts: ProcessFacts | None) -> Known:
         frozenset([*elf.exports, *elf.imports]) if elf is not None else frozenset(),
         frozenset(versions),
     )
-    return _known(signs, tuple(versions.items()))
+    return signs, tuple(versions.items())
 
 
 @lru_cache(maxsize=KNOWN_PROGRAMS)
-def _known(signs: Signs, versions: tuple[tuple[str, str], ...]) -> Known:
+def _known(signs: Signs, versions: Versions) -> Known:
     identity = identify(signs)
     found = dict(versions)
     for entry in identity.entries:
@@ -141,21 +148,29 @@ def _version_of_path(entry: Application, executable: str | None) -> str | None:
 
 
 def _row(name: str | None, facts: ProcessFacts | None, architecture: str | None) -> tuple[object, ...]:
-    who = known(name, facts)
-    application = who.identity.application
     program = facts.program if facts is not None else None
-    command_line = facts.command_line if facts is not None else None
+    runtime, allocator = (program.runtime, program.allocator) if program is not None else (None, None)
+    return _answers(*_signs(name, facts), architecture, runtime, allocator)
+
+
+@lru_cache(maxsize=KNOWN_PROGRAMS)
+def _answers(
+    signs: Signs, versions: Versions, architecture: str | None, runtime: str | None, allocator: str | None
+) -> tuple[object, ...]:
+    """One row. The same for all processes of a program, of which a host runs many and a fleet thousands."""
+    who = _known(signs, versions)
+    application = who.identity.application
     return (
         *((application.id, who.identity.confidence) if application is not None else (None, None)),
         who.versions.get(application.id) if application is not None else None,
         *_word(who, architecture),
         _components(who),
-        _runtime_version(who, program),
-        _collector(command_line),
+        _runtime_version(who, runtime),
+        _collector(signs.command_line),
         _first(who, lambda entry: entry.stance(who.versions.get(entry.id), architecture) == "self-madvises", _named),
         _first(who, lambda entry: entry.pool_unasked, _named),
         _first(who, lambda entry: entry.pool_unasked, lambda entry: entry.pool_refusal),
-        _malloc_tunable(who, program),
+        _malloc_tunable(who, allocator),
         application is not None and application.kind == VMM_KIND,
     )
 
@@ -196,8 +211,7 @@ def _components(who: Known) -> str | None:
     return ", ".join(names) or None
 
 
-def _runtime_version(who: Known, program: ProgramFacts | None) -> str | None:
-    runtime = program.runtime if program is not None else None
+def _runtime_version(who: Known, runtime: str | None) -> str | None:
     if runtime is None:
         return None
     versions = (who.versions.get(entry.id) for entry in who.identity.entries if entry.runtime == runtime)
@@ -211,8 +225,8 @@ def _collector(command_line: Sequence[str] | None) -> str | None:
     return COLLECTOR_NAMES.get(chosen[-1], chosen[-1].lower())
 
 
-def _malloc_tunable(who: Known, program: ProgramFacts | None) -> bool | None:
-    if program is None or program.allocator != "glibc":
+def _malloc_tunable(who: Known, allocator: str | None) -> bool | None:
+    if allocator != "glibc":
         return None
     version = who.versions.get(GLIBC_ENTRY)
     return fits(GLIBC_WITH_TUNABLE, known_version(version)) if version is not None else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 OR_LATER = " or later"
@@ -10,6 +11,9 @@ BEFORE = "before "
 
 VERSION = r"[0-9]{1,5}(?:\.[0-9]{1,5}){0,3}"
 """A version as a regular expression: numbers and dots, bounded, as it comes from files of anybody."""
+
+KNOWN_VERSIONS = 1024
+"""Version texts whose meaning is kept: more than the programs of a fleet have, few enough to be nothing."""
 
 Parts = tuple[int, ...]
 
@@ -40,6 +44,7 @@ def parse_version(text: str) -> Version:
     return Version(parts, (*parts[:-1], parts[-1] + 1))
 
 
+@lru_cache(maxsize=KNOWN_VERSIONS)
 def known_version(text: str | None) -> Version | None:
     """What is known of a version by a text that anybody may have written; None where it is none."""
     checked = checked_version(text) if text is not None else None

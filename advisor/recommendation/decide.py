@@ -53,10 +53,20 @@ Row = Mapping[str, Any]
 
 
 class Barrier(NamedTuple):
-    """Why a policy is out of the question for a process, and how sure that is."""
+    """What puts a policy out of the question for a process: a rule's finding, or else a limit of the host."""
 
-    why: str
-    confidence: Confidence
+    finding: Finding | None
+    limit: str = ""
+
+    @property
+    def why(self) -> str:
+        """In words; made when they are wanted, as most never are."""
+        return f"{self.finding.rule.id}: {self.finding.message}" if self.finding is not None else self.limit
+
+    @property
+    def confidence(self) -> Confidence:
+        """How sure it is."""
+        return self.finding.rule.confidence if self.finding is not None else Confidence.HIGH
 
 
 def permitted(
@@ -210,9 +220,8 @@ def _barriers(matched: Sequence[Finding], unavailable: Mapping[Policy, str]) -> 
     """For each forbidden policy the gravest reason that forbids it; the host's own limits come last."""
     barriers: dict[Policy, Barrier] = {}
     for finding in sorted(matched, key=_rank):
-        barrier = Barrier(f"{finding.rule.id}: {finding.message}", finding.rule.confidence)
-        barriers.update(dict.fromkeys(finding.rule.forbids, barrier))
-    barriers.update({policy: Barrier(why, Confidence.HIGH) for policy, why in unavailable.items()})
+        barriers.update(dict.fromkeys(finding.rule.forbids, Barrier(finding)))
+    barriers.update({policy: Barrier(None, why) for policy, why in unavailable.items()})
     return barriers
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import string
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 BINARY_STEP = 1024
@@ -16,9 +17,10 @@ UNKNOWN = "unknown"
 """How a null value reads."""
 
 
-def placeholders(template: str) -> set[str]:
+@cache
+def placeholders(template: str) -> frozenset[str]:
     """Names of the {features} that a message template uses."""
-    return {name for _, name, _, _ in string.Formatter().parse(template) if name}
+    return frozenset(name for _, name, _, _ in string.Formatter().parse(template) if name)
 
 
 def fill(template: str, values: Mapping[str, Any]) -> str:
