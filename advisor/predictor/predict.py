@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -85,21 +85,36 @@ class Predictor:
         domain = self.facts.domain
         needed = [name for name in domain.columns if name not in domain.may_be_unknown]
         unknown = inputs.select(pl.col(name).is_null() for name in needed).to_numpy()
+        complete = ~unknown.any(axis=1)
         standard = (as_matrix(inputs.select(domain.columns)) - np.array(domain.centre)) / np.array(domain.spread)
-        distance, offset = nearest(standard, self.reference)
+        distance, offset = nearest(standard[complete], self.reference)
+        far = distance > domain.farthest
         reasons: list[str | None] = [None] * len(standard)
-        for row in np.flatnonzero(unknown.any(axis=1)):
-            names = [name for name, missing in zip(needed, unknown[row], strict=True) if missing]
-            reasons[row] = f"unknown for this process: {', '.join(names)}"
-        for row in np.flatnonzero((distance > domain.farthest) & ~unknown.any(axis=1)):
-            reasons[row] = f"unlike every program measured so far, in {', '.join(self._farthest(offset[row]))}"
+        for row, named in zip(np.flatnonzero(~complete), _names(needed, unknown[~complete]), strict=True):
+            reasons[row] = f"unknown for this process: {named}"
+        outside = _names(domain.columns, *_farthest(offset[far]))
+        for row, named in zip(np.flatnonzero(complete)[far], outside, strict=True):
+            reasons[row] = f"unlike every program measured so far, in {named}"
         return reasons
 
-    def _farthest(self, offset: Matrix) -> Iterable[str]:
-        squares = np.nan_to_num(offset) ** 2
-        order = np.argsort(-squares, kind="stable")[:NAMED_INPUTS]
-        notable = [index for index in order if squares[index] >= NOTABLE_SHARE * squares.sum()]
-        return [self.facts.domain.columns[index] for index in notable or order[:1]]
+
+def _farthest(offset: Matrix) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """By row, which inputs lie notably far outside (NAMED_INPUTS at most, one at least), and all, farthest first."""
+    squares = np.nan_to_num(offset) ** 2
+    order = np.argsort(-squares, axis=1, kind="stable")
+    notable = squares >= NOTABLE_SHARE * squares.sum(axis=1, keepdims=True)
+    place = np.empty_like(order)
+    np.put_along_axis(place, order, np.arange(order.shape[1])[None, :], axis=1)
+    return (place == 0) | (notable & (place < NAMED_INPUTS)), order
+
+
+def _names(
+    columns: Sequence[str], chosen: NDArray[np.bool_], order: NDArray[np.int64] | None = None
+) -> Iterator[str]:
+    """The chosen columns of each row as a list in words; order: of the columns, by row, where it is not their own."""
+    places = range(len(columns))
+    for row, is_chosen in enumerate(chosen.tolist()):
+        yield ", ".join(columns[n] for n in (places if order is None else order[row].tolist()) if is_chosen[n])
 
 
 def with_intervals(
@@ -192,9 +207,11 @@ def nearest(rows: Matrix, reference: Matrix) -> tuple[Matrix, Matrix]:
         squares, shared = np.zeros((len(block), len(reference))), np.zeros((len(block), len(reference)))
         for column in range(rows.shape[1]):
             difference = block[:, column, None] - reference[None, :, column]
-            known = ~np.isnan(difference)
-            squares += np.where(known, difference, 0.0) ** 2
-            shared += known
+            if unknown := np.isnan(block[:, column]).any() or np.isnan(reference[:, column]).any():
+                shared += ~np.isnan(difference)
+                np.nan_to_num(difference, copy=False)
+            squares += np.multiply(difference, difference, out=difference)
+            shared += not unknown
         mean = np.sqrt(np.divide(squares, shared, out=np.full(squares.shape, np.inf), where=shared > 0))
         best = mean.argmin(axis=1)
         distance[begin : begin + len(block)] = mean[np.arange(len(block)), best]

@@ -18,14 +18,21 @@ UNKNOWN = "unknown"
 
 
 @cache
-def placeholders(template: str) -> frozenset[str]:
+def parts(template: str) -> tuple[tuple[str, str | None], ...]:
+    """A message template as literal text, each piece with the {feature} that follows it."""
+    return tuple((literal, name) for literal, name, _, _ in string.Formatter().parse(template))
+
+
+def placeholders(template: str) -> set[str]:
     """Names of the {features} that a message template uses."""
-    return frozenset(name for _, name, _, _ in string.Formatter().parse(template) if name)
+    return {name for _, name in parts(template) if name}
 
 
 def fill(template: str, values: Mapping[str, Any]) -> str:
     """The template with each {feature} replaced by its value in words."""
-    return template.format_map({name: show(name, values[name]) for name in placeholders(template)})
+    return "".join(
+        literal if name is None else literal + show(name, values[name]) for literal, name in parts(template)
+    )
 
 
 def show_bytes(value: float) -> str:
