@@ -6,7 +6,6 @@ Every front end goes through here, so a live report, the report of its recording
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
 
 from advisor import __version__
 from advisor.features import feature_table_of, observe, why_not_huge_of
@@ -14,7 +13,7 @@ from advisor.predictor import Predictor
 from advisor.profile.model import Profile
 from advisor.profile.redact import redact_command_line
 from advisor.profile.timeline import Timeline, fold_samples
-from advisor.recommendation import Predicted, Setup, StartedAs, Wish, recommend
+from advisor.recommendation import NO_WISHES, Predicted, Setup, StartedAs, Wishes, recommend
 from advisor.report.build import build_report
 from advisor.report.document import Report, SourceKind
 
@@ -29,13 +28,13 @@ def advise(
     kind: SourceKind | None = None,
     predictor: Predictor | None = None,
     without_model: str = NO_MODEL,
-    wishes: Mapping[int, Wish] | None = None,
+    wishes: Wishes = NO_WISHES,
 ) -> Report:
     """The report of a profile as of its last sample.
 
     now: time written into it, by default the present. kind: where the profile is from, by default what its header
     says; "profile" for one that was saved. predictor: the gain model; None decides by rules alone, and the report
-    says why in the words of `without_model`. wishes: by pid, the policy that somebody wants for a process.
+    says why in the words of `without_model`. wishes: what somebody wants in place of the advice.
     """
     timeline = fold_samples(profile)
     observed = observe(timeline)

@@ -20,6 +20,8 @@ from advisor.predictor import ModelError
 from tests.fake_proc import FakeProc
 from tests.programs import planted
 
+IDLE = str(Path(__file__).resolve().parents[1] / "sample_profiles" / "idle.jsonl.zst")
+
 
 def run(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(  # type: ignore[call-overload, no-any-return]  # options pass through
@@ -104,6 +106,11 @@ def test_secrets_stay_out_unless_asked_for(tree: list[str]) -> None:
         (["report", "--want", "1=huge"], 2, "'huge' is no policy: leave, thp, thp-off, pool, or"),
         (["report", "--want", "2M"], 2, "'2M' is not PID=POLICY"),
         (["report", "--want", "1=0M"], 2, "'0M' is no policy"),
+        (["report", "--want-thp", "sometimes"], 2, "'sometimes' is not one of"),
+        (["plan", "--want-pool", "2M"], 2, "'2M' is not SIZE=PAGES"),
+        (["plan", "--want-pool", "2M=many"], 2, "'2M=many' is not SIZE=PAGES"),
+        (["plan", IDLE, "--want-pool", "64K=5"], 2, "no pool of pages of 64 KiB: it has 2 MiB and 1 GiB"),
+        (["report", IDLE, "--want-pool", "1G=500"], 2, "500 GiB is more than its memory of"),
         (["tui"], 2, "needs a terminal"),
         (["bogus"], 2, "No such command"),
     ],

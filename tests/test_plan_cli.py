@@ -64,6 +64,16 @@ def test_a_host_that_is_as_it_should_be_has_nothing_to_apply(tmp_path: Path) -> 
     assert "nothing to apply" in (folder / "README.md").read_text()
 
 
+def test_what_was_asked_for_is_planned_and_who_loses_is_on_the_page(tmp_path: Path) -> None:
+    folder = tmp_path / "plan"
+    assert run(POSTGRES, "--want-pool", "2M=300", "--want-thp", "never", "-o", str(folder)).exit_code == 0
+    page = (folder / "README.md").read_text()
+    assert "As asked for, not as advised" in page
+    assert "## Who loses" in page and "the pool that was asked for has no pages left" in page.lower()
+    apply = (folder / "apply.sh").read_text()
+    assert "nr_hugepages 300" in apply and "transparent_hugepage/enabled" in apply
+
+
 def test_only_the_owner_can_read_the_files_and_only_scripts_can_be_run(tmp_path: Path) -> None:
     folder = written(tmp_path)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700

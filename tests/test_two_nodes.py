@@ -15,7 +15,7 @@ from advisor.collect.sampler import Sampler
 from advisor.collect.session import make_header
 from advisor.procfs.fs import KernelFs
 from advisor.profile.model import Profile
-from advisor.recommendation import Wish
+from advisor.recommendation import Wish, Wishes
 from advisor.report.plan import HostPlan
 from advisor.rules import Policy
 from tests.fake_proc import FakeProc
@@ -63,7 +63,9 @@ def plan_of(proc: FakeProc) -> HostPlan:
     sampler = Sampler(KernelFs(str(proc.procfs), str(proc.sysfs)), SamplerOptions(deadline_s=5.0))
     sample = sampler.tick()
     pool = Wish(Policy.HUGETLB)
-    return advise(Profile(make_header(sampler, redacted=True), [sample]), wishes={BOUND: pool, FREE: pool}).plan
+    return advise(
+        Profile(make_header(sampler, redacted=True), [sample]), wishes=Wishes({BOUND: pool, FREE: pool})
+    ).plan
 
 
 def pages(plan: HostPlan) -> dict[int | None, tuple[int, int | None]]:

@@ -13,7 +13,7 @@ from advisor import __version__
 from advisor.cli.errors import CommandError, ExitCode
 from advisor.cli.left_over import RestoringGroup
 from advisor.cli.size import size_bytes
-from advisor.cli.wish import Wanted
+from advisor.cli.wish import MODES, Wanted, WantedPool
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -59,6 +59,19 @@ WANT = click.option(
     multiple=True,
     help="What it takes to give this process thp, thp-off, 2M, 1G or leave, unless a rule forbids it (repeatable).",
 )
+WANT_THP = click.option(
+    "--want-thp",
+    "wanted_thp",
+    type=click.Choice(MODES),
+    help="What it takes to give the host this THP mode, and who then goes without.",
+)
+WANT_POOL = click.option(
+    "--want-pool",
+    "wanted_pools",
+    type=WantedPool(),
+    multiple=True,
+    help="What it takes to give the pool of this page size so many pages in all, and who fits in (repeatable).",
+)
 NO_REDACT = click.option("--no-redact", is_flag=True, help="Keep command lines as they are, secrets included.")
 
 
@@ -94,6 +107,8 @@ def tui(roots: tuple[str, str], profile: Path | None, interval: float | None, no
     help="As root, listen to khugepaged meanwhile: which slots it refuses, and why. Wants a longer --duration.",
 )
 @WANT
+@WANT_THP
+@WANT_POOL
 @NO_REDACT
 @click.pass_obj
 def report(
@@ -101,6 +116,8 @@ def report(
     profile: Path | None,
     pids: tuple[int, ...],
     wanted: tuple[tuple[int, str, int | None], ...],
+    wanted_thp: str | None,
+    wanted_pools: tuple[tuple[int, int], ...],
     duration: float,
     interval: float | None,
     format_name: str | None,
@@ -116,7 +133,17 @@ def report(
     if trace:
         command.check_trace(profile)
     request = command.Request(
-        roots, pids, duration, interval, format_name or "text", not no_redact, asked, wanted, trace
+        roots,
+        pids,
+        duration,
+        interval,
+        format_name or "text",
+        not no_redact,
+        asked,
+        wanted,
+        trace,
+        wanted_thp,
+        wanted_pools,
     )
     command.run(request, profile, output, width=_text_width(to_terminal=output is None and sys.stdout.isatty()))
 
@@ -135,6 +162,8 @@ def report(
 @DURATION
 @INTERVAL
 @WANT
+@WANT_THP
+@WANT_POOL
 @click.pass_obj
 def plan(
     roots: tuple[str, str],
@@ -144,6 +173,8 @@ def plan(
     duration: float,
     interval: float | None,
     wanted: tuple[tuple[int, str, int | None], ...],
+    wanted_thp: str | None,
+    wanted_pools: tuple[tuple[int, int], ...],
 ) -> None:
     """Print what to change on this host (or that of a saved PROFILE), in order, with the texts and how to undo them.
 
@@ -152,7 +183,10 @@ def plan(
     """
     from advisor.cli import plan as command
 
-    command.run(command.Request(roots, pids, duration, interval, "text", True, wanted=wanted), profile, folder)
+    request = command.Request(
+        roots, pids, duration, interval, "text", True, (), wanted, wanted_thp=wanted_thp, wanted_pools=wanted_pools
+    )
+    command.run(request, profile, folder)
 
 
 @cli.command()

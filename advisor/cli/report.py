@@ -25,7 +25,7 @@ from advisor.predictor import ModelError, Predictor, load_predictor
 from advisor.procfs.fs import KernelFs
 from advisor.profile.codec import ProfileError, load_profile
 from advisor.profile.model import Profile
-from advisor.recommendation import Wish
+from advisor.recommendation import Wish, Wishes
 from advisor.report.document import Report, SourceKind
 from advisor.rules import Policy
 
@@ -33,7 +33,8 @@ from advisor.rules import Policy
 @dataclass(frozen=True)
 class Request:
     """What was asked. roots: (procfs, sysfs). format_name: text | json | markdown. probes: of the named processes.
-    wanted: pid, policy, page bytes. trace: listen to khugepaged meanwhile.
+    wanted: pid, policy, page bytes. trace: listen to khugepaged meanwhile. wanted_thp: the host's mode.
+    wanted_pools: page bytes, pages in all.
     """
 
     roots: tuple[str, str]
@@ -45,10 +46,13 @@ class Request:
     probes: tuple[str, ...] = ()
     wanted: tuple[tuple[int, str, int | None], ...] = ()
     trace: bool = False
+    wanted_thp: str | None = None
+    wanted_pools: tuple[tuple[int, int], ...] = ()
 
     @property
-    def wishes(self) -> dict[int, Wish]:
-        return {pid: Wish(Policy(policy), page_bytes) for pid, policy, page_bytes in self.wanted}
+    def wishes(self) -> Wishes:
+        policies = {pid: Wish(Policy(policy), page_bytes) for pid, policy, page_bytes in self.wanted}
+        return Wishes(policies, self.wanted_thp, dict(self.wanted_pools))
 
 
 def run(request: Request, profile_path: Path | None, output: Path | None, *, width: int) -> None:
@@ -65,10 +69,10 @@ def make(request: Request, profile_path: Path | None) -> Report:
             profile = observe_host(request, lambda: loading.append(beside.submit(model_for_advice)))
         else:
             profile = load(profile_path)
-        check_targets(profile, (*request.pids, *request.wishes))
+        check_targets(profile, (*request.pids, *request.wishes.policies))
         predictor, why_none = loading[0].result() if loading else model_for_advice()
     kind: SourceKind | None = "profile" if profile_path else None
-    return advise(
+    report = advise(
         only_pids(profile, request.pids),
         redact=request.redact,
         kind=kind,
@@ -76,6 +80,15 @@ def make(request: Request, profile_path: Path | None) -> Report:
         without_model=why_none,
         wishes=request.wishes,
     )
+    check_granted(report)
+    return report
+
+
+def check_granted(report: Report) -> None:
+    """A mode or a pool that the host cannot have is a wrong command line; of a process, the report says it."""
+    for asked in report.plan.asked_for:
+        if asked.kind != "policy" and not asked.granted:
+            raise CommandError(f"{asked.what}: {asked.note}", ExitCode.USAGE)
 
 
 def probes_of(names: str, pids: tuple[int, ...], profile_path: Path | None) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What is wanted for a process, on the command line: 4711=2M."""
+"""What is wanted, on the command line: for a process 4711=2M, for a pool 2M=512."""
 
 from __future__ import annotations
 
@@ -7,6 +7,12 @@ import click
 from advisor.cli.size import parse_size
 
 POLICIES = "leave, thp, thp-off, pool, or a pool by page size as 2M, 1G"
+
+MODES = ("always", "madvise", "never")
+"""Modes of THP (transhuge.rst)."""
+
+MOST_PAGES = 1 << 40
+"""Pages. Reason: more is a slip of the keyboard, and no number that the kernel's counters hold."""
 
 
 class Wanted(click.ParamType[tuple[int, str, int | None]]):
@@ -26,3 +32,18 @@ class Wanted(click.ParamType[tuple[int, str, int | None]]):
         if policy != "pool" and page_bytes is None:
             self.fail(f"{policy!r} is no policy: {POLICIES}", parameter, context)
         return int(pid), "hugetlb", page_bytes
+
+
+class WantedPool(click.ParamType[tuple[int, int]]):
+    """SIZE=PAGES as (page bytes, pages in all)."""
+
+    name = "SIZE=PAGES"
+
+    def convert(
+        self, value: object, parameter: click.Parameter | None, context: click.Context | None
+    ) -> tuple[int, int]:
+        size, _, pages = str(value).partition("=")
+        page_bytes = parse_size(size)
+        if page_bytes is None or not pages.isascii() or not pages.isdigit() or int(pages[:16]) > MOST_PAGES:
+            self.fail(f"{value!r} is not SIZE=PAGES, such as 2M=512 or 1G=4", parameter, context)
+        return page_bytes, int(pages)

@@ -22,9 +22,10 @@ from advisor.recommendation.model import (
 )
 from advisor.recommendation.plan import make_plan
 from advisor.recommendation.setup import Setup, StartedAs
-from advisor.recommendation.wishes import Wish
+from advisor.recommendation.wishes import NO_WISHES, Wish, Wishes
 
 __all__ = [
+    "NO_WISHES",
     "Alternative",
     "Gain",
     "MemoryState",
@@ -38,6 +39,7 @@ __all__ = [
     "StartedAs",
     "ThpPlan",
     "Wish",
+    "Wishes",
     "decide",
     "decisions",
     "make_plan",

@@ -9,42 +9,43 @@ from msgspec.structs import replace
 
 from advisor.profile.model import HostState
 from advisor.recommendation.artefacts import Artefacts, make_artefacts
+from advisor.recommendation.asked import granted
 from advisor.recommendation.decide import at_stake_bytes, decide, permitted
-from advisor.recommendation.demands import new_demands, shared_object, without_room
 from advisor.recommendation.gains import Expectation, Predicted, Row, Target, expectations
 from advisor.recommendation.gigantic import gigantic_verdict
+from advisor.recommendation.limits import instead, keeping_thp, refusals
 from advisor.recommendation.model import Plan, ProcessAdvice, Recommendation
 from advisor.recommendation.page_tables import tables_after
 from advisor.recommendation.plan import EMPTY_PLAN, make_plan
 from advisor.recommendation.pool_state import HostNow, host_now
 from advisor.recommendation.setup import Setup
 from advisor.recommendation.tenants import NO_ROOM
-from advisor.recommendation.wishes import Wish, for_rows
+from advisor.recommendation.wishes import NO_WISHES, Wish, Wishes, for_rows
 from advisor.rules import Finding, Policy, evaluate
 
 
 def recommend(
     frame: pl.DataFrame,
     predicted: Predicted | None = None,
-    wishes: Mapping[int, Wish] | None = None,
+    wishes: Wishes = NO_WISHES,
     setup: Setup | None = None,
     state: HostState | None = None,
 ) -> tuple[list[ProcessAdvice], Plan]:
     """Advice for every row, in the order of the rows, and the plan for the host they all belong to.
 
     frame: the feature table of one host. predicted: what a model says of it; None decides by rules alone. Nothing
-    unknown is an error: it lowers confidence and is named. wishes: by pid, what somebody wants for a process. setup:
+    unknown is an error: it lowers confidence and is named. wishes: what somebody wants in place of advice. setup:
     what the texts to paste take from elsewhere; None: nothing is known of it. state: the host's files at the frame's
     moment, for what is no column of it: nodes, cgroups, all pool sizes.
     """
     findings = evaluate(frame)
     rows, found = frame.to_dicts(), list(findings)
-    asked = for_rows(rows, wishes or {})
     if not rows:
         return [], EMPTY_PLAN
-    unlimited = _advise_all(rows, found, predicted, wishes=asked)
-    advice = _within_room(rows, found, unlimited, predicted, asked, host_now(rows[0], state))
-    plan = make_plan(rows, advice, findings.host(), state)
+    now = host_now(rows[0], state)
+    asked = for_rows(rows, wishes.policies)
+    advice = _within_limits(rows, found, predicted, asked, now, granted(wishes, rows[0], now))
+    plan = make_plan(rows, advice, findings.host(), state, wishes)
     made = make_artefacts(rows, advice, plan, setup)
     who = [replace(one, artefacts=_texts_for(one.pids, made)) for one in plan.tenants]
     texts = list(made.by_id.values())
@@ -84,17 +85,18 @@ def _advise_all(
     rows: Sequence[Row],
     found: Sequence[Sequence[Finding]],
     predicted: Predicted | None,
-    unavailable: Mapping[Policy, str] | None = None,
+    unavailable: Sequence[Mapping[Policy, str]] | None = None,
     can_use: Sequence[frozenset[Target]] | None = None,
     wishes: Sequence[Wish | None] | None = None,
 ) -> list[ProcessAdvice]:
     asked = wishes if wishes is not None else [None] * len(rows)
+    barred = unavailable if unavailable is not None else [{}] * len(rows)
     expected: Sequence[Expectation | None] = [None] * len(rows)
     if predicted is not None:
         pools = can_use if can_use is not None else [frozenset[Target]()] * len(rows)
-        may = [permitted(one, unavailable, usable) for one, usable in zip(found, pools, strict=True)]
+        may = [permitted(*each) for each in zip(found, barred, pools, strict=True)]
         expected = expectations(predicted, rows, may)
-    return [_advise(*each, unavailable) for each in zip(rows, found, expected, asked, strict=True)]
+    return [_advise(*each) for each in zip(rows, found, expected, asked, barred, strict=True)]
 
 
 def _advise(
@@ -102,7 +104,7 @@ def _advise(
     found: Sequence[Finding],
     expectation: Expectation | None,
     wish: Wish | None,
-    unavailable: Mapping[Policy, str] | None,
+    unavailable: Mapping[Policy, str],
 ) -> ProcessAdvice:
     recommendation = decide(row, found, unavailable, expectation, wish)
     return ProcessAdvice(
@@ -113,26 +115,25 @@ def _advise(
     )
 
 
-def _within_room(
+def _within_limits(
     rows: Sequence[Row],
     found: Sequence[Sequence[Finding]],
-    advice: Sequence[ProcessAdvice],
     predicted: Predicted | None,
-    wishes: Sequence[Wish | None],
+    asked: Sequence[Wish | None],
     now: HostNow,
+    wishes: Wishes,
 ) -> list[ProcessAdvice]:
-    """The same advice, decided anew without pools where the host has no room for the pool that was asked for.
+    """Advice for every row, decided anew without what it cannot have until the host can give what is advised.
 
-    Processes that share an object stand or fall together.
+    Ends, as no process is refused the same policy twice.
     """
-    refused = {demand.pid for demand in without_room(rows[0], new_demands(rows, advice), now)}
-    if not refused:
-        return list(advice)
-    objects = {shared_object(row) for row in rows if row["pid"] in refused and row["sharing_leader"]}
-    without = _advise_all(rows, found, predicted, {Policy.HUGETLB: NO_ROOM}, wishes=wishes)
-    return [
-        instead
-        if row["pid"] in refused or (row["sharing_leader"] is False and shared_object(row) in objects)
-        else given
-        for row, given, instead in zip(rows, advice, without, strict=True)
-    ]
+    advice = _advise_all(rows, found, predicted, wishes=asked)
+    barred: list[dict[Policy, str]] = [{} for _ in rows]
+    while refused := refusals(rows, advice, now, wishes):
+        for place, refusal in refused.items():
+            barred[place][refusal.policy] = refusal.why
+        anew = _advise_all(rows, found, predicted, barred, wishes=asked)
+        for place, refusal in refused.items():
+            by_wish = refusal.why != NO_ROOM
+            advice[place] = instead(advice[place], anew[place], refusal.why) if by_wish else anew[place]
+    return [keeping_thp(row, one, wishes.thp_enabled) for row, one in zip(rows, advice, strict=True)]

@@ -103,17 +103,19 @@ def uses_already(row: Row, size: int) -> bool:
     return bool(row["hugetlb_mapped_bytes"]) and row["hugetlb_page_bytes"] == size
 
 
-def without_room(host: Row, demands: Iterable[Demand], now: HostNow) -> list[Demand]:
+def without_room(host: Row, demands: Iterable[Demand], now: HostNow, held_bytes: int = 0) -> list[Demand]:
     """The demands that do not fit: taken in order, the rest of the host keeps KEEP_AVAILABLE_SHARE of its memory,
     and so does every node that a demand is bound to.
 
-    Unused pages of the pool count as room. Unknown available memory refuses nothing: the rules have said so.
+    Unused pages of the pool count as room, less held_bytes that somebody else wants. Unknown available memory refuses
+    nothing: the rules have said so.
     """
     available, total = host["host_memory_available_bytes"], host["host_memory_total_bytes"]
     if available is None or total is None:
         return []
-    room = available - KEEP_AVAILABLE_SHARE * total + (host["host_pool_unused_bytes"] or 0)
-    rooms = {node: _room_of_node(now, node) for node in now.nodes}
+    room = available - KEEP_AVAILABLE_SHARE * total + (host["host_pool_unused_bytes"] or 0) - held_bytes
+    held = spread(held_bytes, list(now.nodes))
+    rooms = {node: _room_of_node(now, node) - held[node] for node in now.nodes}
     refused = []
     for demand in demands:
         cost = demand.bytes - demand.moved_bytes

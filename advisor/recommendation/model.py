@@ -131,7 +131,8 @@ class ThpPlan(Struct, frozen=True):
 
 class PoolTerm(Struct, frozen=True):
     """One summand of a pool's size. kind: in-use (used or reserved now) | new (for pid) | headroom | kept (unused
-    pages that stay); why: of the headroom, and of how the pages of a process were counted."""
+    pages that stay) | asked (more that somebody asked for) | surplus (negative: in use beyond what was asked for,
+    which stay until they are freed); why: of the headroom, and of how the pages of a process were counted."""
 
     kind: str
     pages: int
@@ -157,6 +158,11 @@ class PoolPlan(Struct, frozen=True):
     surplus_pages: int = 0
     terms: list[PoolTerm] = field(default_factory=list)
     compact_first: bool = False
+
+    @property
+    def held_pages(self) -> int:
+        """What the kernel holds once this size is written: pages in use cannot be taken away."""
+        return self.pages - sum(term.pages for term in self.terms if term.kind == "surplus")
 
 
 class CgroupPlan(Struct, frozen=True):
@@ -240,8 +246,28 @@ class PageTables(Struct, frozen=True):
     after: int | None
 
 
+class Asked(Struct, frozen=True):
+    """One thing that somebody asked for. kind: policy | thp-mode | pool; what: in words. granted: the plan has it.
+
+    note: why it has not, or what the advice is unasked; None where nothing is to be said.
+    """
+
+    kind: str
+    what: str
+    granted: bool
+    note: str | None
+    pid: int | None = None
+    policy: str | None = None
+    page_bytes: int | None = None
+    pages: int | None = None
+    thp_enabled: str | None = None
+
+
 class Plan(Struct, frozen=True):
-    """The host's sum of all recommendations. summary: lines that show the arithmetic."""
+    """The host's sum of all recommendations. summary: lines that show the arithmetic.
+
+    thp_growth_bytes: what THP may add to memory at most; None where that is unknown for a process that it reaches.
+    """
 
     summary: list[str]
     thp: ThpPlan
@@ -253,3 +279,5 @@ class Plan(Struct, frozen=True):
     risks: list[Risk] = field(default_factory=list)
     cgroups: list[CgroupPlan] = field(default_factory=list)
     guests: list[GuestPlan] = field(default_factory=list)
+    asked_for: list[Asked] = field(default_factory=list)
+    thp_growth_bytes: int | None = None

@@ -8,6 +8,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from advisor.profile.model import HostState
+from advisor.recommendation.asked import asked_for, granted
+from advisor.recommendation.asked_risks import asked_risks
 from advisor.recommendation.cgroup_plan import plan_cgroups
 from advisor.recommendation.demands import Demand, new_demands, spread
 from advisor.recommendation.gigantic import gigantic_line
@@ -23,13 +25,15 @@ from advisor.recommendation.model import (
     ThpPlan,
 )
 from advisor.recommendation.page_tables import page_tables, tables_after
-from advisor.recommendation.plan_lines import plan_lines
+from advisor.recommendation.plan_lines import asked_line, plan_lines
 from advisor.recommendation.pool_plan import plan_pools
 from advisor.recommendation.pool_state import HostNow, host_now
-from advisor.recommendation.risks import Planned, find_risks
+from advisor.recommendation.risks import Planned, find_risks, in_order
 from advisor.recommendation.sizing import moved_bytes
 from advisor.recommendation.tenants import tenants, wanting
 from advisor.recommendation.thp_plan import own_switch, plan_thp
+from advisor.recommendation.thp_reach import moved_by_mode, thp_growth
+from advisor.recommendation.wishes import NO_WISHES, Wishes
 from advisor.rules import Finding, Status
 
 Row = Mapping[str, Any]
@@ -50,23 +54,31 @@ def make_plan(
     advice: Sequence[ProcessAdvice],
     host_findings: Sequence[Finding],
     state: HostState | None = None,
+    wishes: Wishes = NO_WISHES,
 ) -> Plan:
     """The plan for one host, without artefacts.
 
     rows: the feature frame's, at least one; advice: one for each, in their order; host_findings: host scope. state:
-    the host's files at the last sample, for what is no column: nodes, single cgroups, other pool sizes.
+    the host's files at the last sample, for what is no column: nodes, single cgroups, other pool sizes. wishes: what
+    somebody wants for the host; those for processes are in their advice already.
     """
     host, now = rows[0], host_now(rows[0], state)
+    wanted = granted(wishes, host, now)
+    asked = asked_for(wishes, rows, advice, now)
     matched = {finding.rule.id for finding in host_findings if finding.status is Status.MATCHED}
     found = wanting(rows, advice)
     demands = new_demands(rows, advice)
-    thp = replace(plan_thp(host, rows, found, matched), enabled_page_bytes=own_switch(state))
-    pools = plan_pools(host, rows, advice, matched, now)
-    memory = _memory(rows, advice, pools, demands, now)
+    thp = replace(plan_thp(host, rows, found, matched, wanted.thp_enabled), enabled_page_bytes=own_switch(state))
+    growth = thp_growth(rows, advice, found, thp.enabled)
+    pools = plan_pools(host, rows, advice, matched, now, wanted.pools)
+    to_huge = moved_by_mode(rows, advice, wanted.thp_enabled)
+    memory = _memory(rows, advice, pools, demands, now, to_huge)
     tables = page_tables(rows, tables_after(host, rows, advice))
     cgroups = plan_cgroups(host, rows, demands, state)
+    planned = Planned(host, rows, advice, now, demands, pools, memory, cgroups)
     return Plan(
         summary=[
+            *map(asked_line, asked),
             *plan_lines(advice, thp, pools, memory, tables, demands),
             *filter(None, [gigantic_line(host, advice)]),
         ],
@@ -74,10 +86,12 @@ def make_plan(
         pools=pools,
         memory=memory,
         page_table_bytes=tables,
-        tenants=tenants(found, thp.enabled, thp.shmem_enabled, thp.denied or ""),
-        risks=find_risks(Planned(host, rows, advice, now, demands, pools, memory, cgroups)),
+        tenants=tenants(found, thp, pools),
+        risks=in_order([*find_risks(planned), *asked_risks(planned, wanted, found)]),
         cgroups=cgroups,
         guests=plan_guests(rows, advice),
+        asked_for=asked,
+        thp_growth_bytes=growth,
     )
 
 
@@ -87,14 +101,19 @@ def _memory(
     pools: Sequence[PoolPlan],
     demands: Sequence[Demand],
     now: HostNow,
+    by_mode: int,
 ) -> BeforeAfter:
-    """Where memory is and would be. What moves into a pool leaves ordinary memory free."""
+    """Where memory is and would be. What moves into a pool leaves ordinary memory free.
+
+    by_mode: bytes that a mode that was asked for puts on huge pages (negative: on base pages) of who is advised
+    neither.
+    """
     host = rows[0]
     base = _total(rows, "anon_base_bytes", "shmem_base_bytes")
     huge = _total(rows, "anon_huge_bytes", "shmem_huge_bytes", "hugetlb_bytes")
     pool, available = host["host_pool_bytes"], host["host_memory_available_bytes"]
     growth = sum(map(_growth, pools))
-    to_huge = sum(moved_bytes(row, one.recommendation) for row, one in zip(rows, advice, strict=True))
+    to_huge = by_mode + sum(moved_bytes(row, one.recommendation) for row, one in zip(rows, advice, strict=True))
     to_pool = sum(demand.moved_bytes for demand in demands)
     return BeforeAfter(
         MemoryState(pool, huge, base, available),
@@ -104,7 +123,7 @@ def _memory(
 
 
 def _growth(pool: PoolPlan) -> int:
-    return (pool.pages - (pool.current_pages or 0)) * pool.page_bytes
+    return (pool.held_pages - (pool.current_pages or 0)) * pool.page_bytes
 
 
 def _by_node(pools: Sequence[PoolPlan], demands: Sequence[Demand], now: HostNow) -> list[NodeMemory]:
@@ -114,10 +133,9 @@ def _by_node(pools: Sequence[PoolPlan], demands: Sequence[Demand], now: HostNow)
         if pool.node is not None:
             growth[pool.node] += _growth(pool)
             continue
-        pages = spread(abs(pool.pages - (pool.current_pages or 0)), list(now.nodes))
-        sign = 1 if pool.pages > (pool.current_pages or 0) else -1
-        for node, part in pages.items():
-            growth[node] += sign * part * pool.page_bytes
+        more = _growth(pool)
+        for node, part in spread(abs(more) // pool.page_bytes, list(now.nodes)).items():
+            growth[node] += (part if more > 0 else -part) * pool.page_bytes
     for demand in demands:
         where = [node for node in demand.nodes if node in now.nodes] or list(now.nodes)
         for node, part in spread(demand.moved_bytes, where).items():

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from advisor.recommendation.demands import Demand
 from advisor.recommendation.model import (
+    Asked,
     BeforeAfter,
     NodeMemory,
     PageTables,
@@ -20,6 +21,13 @@ from advisor.rules.text import show_bytes
 
 NAMED_DEMANDS = 4
 """Processes. Source: own choice. Reason: as many as one line of the summary can name."""
+
+
+def asked_line(one: Asked) -> str:
+    """What was asked for, and whether the plan has it."""
+    if one.granted:
+        return f"Asked for: {one.what}{f' ({one.note})' if one.note else ''}."
+    return f"Asked for and not granted: {one.what}{f': {one.note}' if one.note else ''}."
 
 
 def plan_lines(
@@ -54,9 +62,11 @@ def _pool_line(pool: PoolPlan) -> str:
     terms += [f"{term.pages} for pid {term.pid}" for term in new[:NAMED_DEMANDS]]
     rest = new[NAMED_DEMANDS:]
     terms += [f"{sum(term.pages for term in rest)} for {len(rest)} more"] if rest else []
-    terms += [_spare(term) for term in pool.terms if term.kind in ("headroom", "kept")]
+    terms += [_spare(term) for term in pool.terms if term.kind in ("headroom", "kept", "asked")]
+    more = sum(term.pages for term in pool.terms if term.kind == "surplus")
+    less = f" - {-more} that stay until they are freed" if more else ""
     where = "" if pool.node is None else f" on node {pool.node}"
-    line = f"Pool of {show_bytes(pool.page_bytes)} pages{where}: {' + '.join(terms)} = {pool.pages}"
+    line = f"Pool of {show_bytes(pool.page_bytes)} pages{where}: {' + '.join(terms)}{less} = {pool.pages}"
     if pool.current_pages is None:
         return f"{line}; today's size is unknown."
     change = pool.pages - pool.current_pages
@@ -70,6 +80,8 @@ def _pool_line(pool: PoolPlan) -> str:
 
 
 def _spare(term: PoolTerm) -> str:
+    if term.kind == "asked":
+        return f"{term.pages} asked for, for nobody yet"
     return f"{term.pages} unused that stay" if term.kind == "kept" else f"{term.pages} headroom ({term.why})"
 
 

@@ -3,58 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from advisor.recommendation.demands import Demand, new_demands, pool_advice, spread, uses_already
 from advisor.recommendation.model import PoolPlan, PoolTerm, ProcessAdvice
 from advisor.recommendation.pool_state import HostNow, PoolNow
+from advisor.recommendation.pool_terms import Part, advised_terms, asked_terms
+from advisor.recommendation.wishes import NO_WISHES
 
 Row = Mapping[str, Any]
 """One row of the feature frame, by column name."""
 
-HEADROOM_SHARE = 0.01
-"""Share of the pages that are new in a pool, rounded down. Source: own choice. Reason: pages are counted exactly for
-each application, so that headroom is for what it maps later (one more segment), and nobody else can use it. Fewer
-than a hundred pages get none, gigantic ones hardly ever."""
-
-HEADROOM_BYTES = 64 << 20
-"""Bytes of headroom at most. Source: own choice. Reason: one more segment is not larger because the pool is."""
-
-COPIES_REASON = "for copies of private pages after fork"
-HEADROOM_REASON = "1 % of the new pages, at most 64 MiB"
-
-
-class Part(NamedTuple):
-    """What one pool, of the host or of a node, must hold. now: that pool as it is."""
-
-    node: int | None
-    now: PoolNow
-    in_use: int
-    demands: list[tuple[Demand, int]]
-    copies: int
-
-    @property
-    def new(self) -> int:
-        return sum(pages for _, pages in self.demands)
-
 
 def plan_pools(
-    host: Row, rows: Sequence[Row], advice: Sequence[ProcessAdvice], host_rules: Collection[str], now: HostNow
+    host: Row,
+    rows: Sequence[Row],
+    advice: Sequence[ProcessAdvice],
+    host_rules: Collection[str],
+    now: HostNow,
+    wanted: Mapping[int, int] = NO_WISHES.pools,
 ) -> list[PoolPlan]:
     """The pools as they should be, smallest page first: pages in use or reserved, new demand, and headroom.
 
-    A pool is made smaller only where the rule pool-pages-unused matches. Pools without pages are left out. By node
-    where somebody's memory is bound to nodes, else over all nodes, where the kernel spreads them evenly.
+    A pool is made smaller only where the rule pool-pages-unused matches, or it was asked for. Pools without pages are
+    left out. By node where somebody's memory is bound to nodes, else over all nodes, where the kernel spreads them
+    evenly. wanted: pages in all that somebody asks for, by page size; new demand fits into them.
     """
     demands = new_demands(rows, advice)
-    sizes = {demand.page_bytes for demand in demands} | set(now.pools)
+    sizes = {demand.page_bytes for demand in demands} | set(now.pools) | set(wanted)
     sizes |= {size for row in rows if (size := row["hugetlb_page_bytes"])}
     plans = []
     for size in sorted(sizes):
         pids = {row["pid"] for row, _, page, _ in pool_advice(rows, advice) if page == size}
         pids |= {row["pid"] for row in rows if uses_already(row, size)}
         parts = _parts(size, rows, [demand for demand in demands if demand.page_bytes == size], now)
-        plans += [_plan(host, size, part, host_rules, sorted(pids)) for part in parts]
+        if size in wanted:
+            terms = asked_terms(size, parts, wanted[size])
+        else:
+            may_shrink = "pool-pages-unused" in host_rules
+            terms = [advised_terms(size, part, may_shrink=may_shrink) for part in parts]
+        plans += [
+            _plan(host, size, part, host_rules, sorted(pids), of_part)
+            for part, of_part in zip(parts, terms, strict=True)
+        ]
     return [plan for plan in plans if plan.pages or plan.current_pages]
 
 
@@ -131,27 +122,14 @@ def _of_node(now: HostNow, node: int, size: int, reserved: int) -> PoolNow:
     )
 
 
-def _plan(host: Row, size: int, part: Part, host_rules: Collection[str], pids: list[int]) -> PoolPlan:
-    current = part.now.total
-    terms = [PoolTerm("in-use", part.in_use)]
-    terms += [PoolTerm("new", pages, demand.pid, demand.why) for demand, pages in part.demands]
-    terms += _headroom(size, part)
-    pages = sum(term.pages for term in terms)
-    if current is not None and current > pages and "pool-pages-unused" not in host_rules:
-        terms.append(PoolTerm("kept", current - pages))
-        pages = current
+def _plan(
+    host: Row, size: int, part: Part, host_rules: Collection[str], pids: list[int], terms: list[PoolTerm]
+) -> PoolPlan:
+    current, pages = part.now.total, sum(term.pages for term in terms)
     missing = pages - (current or 0)
     when = _when(host, size, missing, host_rules)
     compact = when == "runtime" and _needs_compaction(host, size, missing)
     return PoolPlan(size, part.node, pages, current, when, pids, part.now.surplus, terms, compact)
-
-
-def _headroom(size: int, part: Part) -> list[PoolTerm]:
-    """For copies on write, exactly as many as there can be; for the rest a share of what is new."""
-    spare = min(int(part.new * HEADROOM_SHARE), HEADROOM_BYTES // size)
-    terms = [PoolTerm("headroom", spare, None, HEADROOM_REASON)]
-    terms.append(PoolTerm("headroom", part.copies, None, COPIES_REASON))
-    return [term for term in terms if term.pages]
 
 
 def _needs_compaction(host: Row, size: int, missing: int) -> bool:

@@ -30,8 +30,12 @@ class Planned(NamedTuple):
 
 def find_risks(planned: Planned) -> list[Risk]:
     """Every risk that the numbers show, the gravest first; nothing that is unknown counts."""
-    found = [risk for check in CHECKS for risk in check(planned)]
-    return sorted(found, key=lambda risk: ("high", "medium", "low").index(risk.severity))
+    return in_order([risk for check in CHECKS for risk in check(planned)])
+
+
+def in_order(risks: Sequence[Risk]) -> list[Risk]:
+    """The gravest first."""
+    return sorted(risks, key=lambda risk: ("high", "medium", "low").index(risk.severity))
 
 
 def _cgroup_limits(planned: Planned) -> Iterator[Risk]:

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from advisor.knowledge.versions import fits, known_version
-from advisor.recommendation.model import ProcessAdvice, Recommendation, Tenant
-from advisor.recommendation.sizing import concerns_shmem
+from advisor.recommendation.model import Alternative, PoolPlan, ProcessAdvice, Recommendation, Tenant, ThpPlan
+from advisor.recommendation.sizing import base_bytes, concerns_shmem
 from advisor.rules import RULES, Policy
 from advisor.rules.text import show_bytes
 
@@ -92,6 +92,12 @@ class Means(StrEnum):
 NO_ROOM = "the host has no room for this pool beside those with more at stake"
 """Why a pool that suits a process is not advised after all."""
 
+POOL_TOO_SMALL = "the pool that was asked for has no pages left for it beside those with more at stake"
+"""Why a pool that suits a process is not advised after all."""
+
+MODE_DENIES = "the THP mode that was asked for gives it no huge pages"
+"""Why THP that suits a process is not advised after all."""
+
 WITHOUT_RESTART = frozenset({Means.ALREADY})
 """Means in force for a process that keeps running. All others hold for memory that is touched after a restart."""
 
@@ -126,12 +132,21 @@ def need_of(one: ProcessAdvice) -> Need | None:
         return Need.SHMEM_THP if concerns_shmem(advised) else Need.THP
     if advised.policy == Policy.THP_OFF:
         return Need.BASE_PAGES
+    if (denied := denied_policy(advised)) is not None:
+        return Need.POOL if denied.policy == Policy.HUGETLB else Need.THP
     matched = _matched(advised)
     if any(name in RULES and Policy.THP in RULES[name].forbids for name in matched - BY_RISK):
         return Need.BASE_PAGES
     if matched & KEEPS_THP:
         return Need.THP
     return Need.SHMEM_THP if matched & KEEPS_SHMEM_THP else None
+
+
+def denied_policy(advised: Recommendation) -> Alternative | None:
+    """What a process that is left alone would have, had nobody asked for another mode or pool; None for others."""
+    if advised.policy != Policy.LEAVE:
+        return None
+    return next((other for other in advised.alternatives if other.why_not in (MODE_DENIES, POOL_TOO_SMALL)), None)
 
 
 def service_of(row: Row) -> str | None:
@@ -224,7 +239,7 @@ def means_of(one: Wanting, mode: str | None, shmem_mode: str | None) -> Means | 
     if one.need is Need.BASE_PAGES:
         return base_means(one, mode)
     if one.need is Need.POOL:
-        return pool_means(row, one.recommendation)
+        return pool_means(row, one.recommendation) if one.recommendation.policy == Policy.HUGETLB else None
     if one.recommendation.policy == Policy.LEAVE:
         return Means.ALREADY
     return Means.SHMEM_MODE if shmem_mode not in (None, "never", "deny") else None
@@ -251,41 +266,57 @@ HOW: Mapping[tuple[Need, Means], str] = {
 """What each means does, in a sentence."""
 
 
-def tenants(found: Iterable[Wanting], mode: str | None, shmem_mode: str | None, denied: str) -> list[Tenant]:
+def tenants(found: Iterable[Wanting], thp: ThpPlan, pools: Sequence[PoolPlan] = ()) -> list[Tenant]:
     """What each process needs and how it gets it, most at stake first; those alike in all of it are one entry.
 
-    denied: why the host's mode does not give huge pages to who gets none.
+    thp and pools: the plan, with the sizes of pools that were asked for.
     """
     alike: dict[Tenant, list[int]] = {}
+    short = frozenset(pool.page_bytes for pool in pools if pool.held_pages > pool.pages)
     for one in sorted(found, key=lambda one: (-one.advice.at_stake_bytes, one.advice.pid)):
-        alike.setdefault(_tenant(one, mode, shmem_mode, denied), []).append(one.advice.pid)
+        alike.setdefault(_tenant(one, thp, short), []).append(one.advice.pid)
     return [replace(tenant, pids=tuple(sorted(pids))) for tenant, pids in alike.items()]
 
 
-def _tenant(one: Wanting, mode: str | None, shmem_mode: str | None, denied: str) -> Tenant:
-    means = means_of(one, mode, shmem_mode)
+def _tenant(one: Wanting, thp: ThpPlan, short: frozenset[int]) -> Tenant:
+    means = means_of(one, thp.enabled, thp.shmem_enabled)
+    denied = denied_policy(one.recommendation)
+    why = f"{POOL_TOO_SMALL[0].upper()}{POOL_TOO_SMALL[1:]}." if one.need is Need.POOL else thp.denied or ""
     return Tenant(
         name=one.row["name"] or "",
         service=service_of(one.row),
         needs=one.need.value,
-        page_bytes=one.recommendation.page_bytes,
+        page_bytes=one.recommendation.page_bytes if denied is None else denied.page_bytes,
         met=means is not None,
         gets_by=means.value if means is not None else None,
-        how=HOW[one.need, means] if means is not None else denied,
-        loses=_lost(one, means),
+        how=HOW[one.need, means] if means is not None else why,
+        loses=_lost(one, means, short),
         restart=means is not None and means not in WITHOUT_RESTART,
     )
 
 
-def _lost(one: Wanting, means: Means | None) -> str | None:
-    """What the process would have with the host to itself and does not get; None where it gets all."""
+def _lost(one: Wanting, means: Means | None, short: frozenset[int]) -> str | None:
+    """What the process would have with the host to itself and does not get; None where it gets all.
+
+    short: page sizes of which fewer pages were asked for than are in use.
+    """
     if means is None:
         row = one.row
         if one.need is Need.BASE_PAGES:
             return f"It may grow by up to {show_bytes(row['huge_page_growth_bytes'] or 0)}."
+        lost = denied_policy(one.recommendation) or one.recommendation
+        if one.need is Need.POOL:
+            size = row["shared_object_bytes"] if row["sharing_leader"] is not None else base_bytes(row)
+            return f"A pool for {show_bytes(size or 0)}{_worth(lost)}."
         kind = "shmem_base_bytes" if one.need is Need.SHMEM_THP else "slotted_anon_bytes"
-        gain = one.recommendation.expected_gain
-        worth = "" if gain is None else f", about {gain.median:.0%} of its time"
-        return f"Huge pages for {show_bytes(row[kind] or 0)}{worth}."
-    refused = any(other.why_not == NO_ROOM for other in one.recommendation.alternatives)
-    return f"A pool: {NO_ROOM}." if refused else None
+        return f"Huge pages for {show_bytes(row[kind] or 0)}{_worth(lost)}."
+    if means is Means.ALREADY and one.need is Need.POOL and one.recommendation.page_bytes in short:
+        return "Its pages when it is started anew, if others come first: fewer were asked for than are in use."
+    said = [other.why_not for other in one.recommendation.alternatives]
+    refused = next((why for why in said if why in (NO_ROOM, POOL_TOO_SMALL)), None)
+    return f"A pool: {refused}." if refused else None
+
+
+def _worth(lost: Recommendation | Alternative) -> str:
+    """What it would gain, as the end of a sentence; empty where that is not known."""
+    return "" if lost.expected_gain is None else f", about {lost.expected_gain.median:.0%} of its time"

@@ -15,6 +15,7 @@ from advisor.recommendation.tenants import (
     means_of,
     thp_means,
 )
+from advisor.recommendation.thp_reach import exposed_growth
 from advisor.rules import Policy
 from advisor.rules.text import show_bytes
 
@@ -65,9 +66,16 @@ class Mode(NamedTuple):
     denied: str | None
 
 
-def plan_thp(host: Row, rows: Sequence[Row], found: Sequence[Wanting], host_rules: Collection[str]) -> ThpPlan:
-    """The switches as they should be. host: any row; found: who needs what; host_rules: host-scope ids that match."""
-    mode = choose_mode(host, rows, found)
+def plan_thp(
+    host: Row,
+    rows: Sequence[Row],
+    found: Sequence[Wanting],
+    host_rules: Collection[str],
+    wanted: str | None = None,
+) -> ThpPlan:
+    """The switches as they should be. host: any row; found: who needs what; host_rules: host-scope ids that match;
+    wanted: the mode that somebody asks for."""
+    mode = choose_mode(host, rows, found) if wanted is None else asked_mode(wanted, host, rows, found)
     defrag = _defrag(host, mode.enabled, found, host_rules)
     shmem_enabled = _shmem_mode(host["host_shmem_enabled"], [one.row for one in found if _asks_for_shmem(one)])
     khugepaged = _khugepaged(host, mode.enabled, found, host_rules)
@@ -103,10 +111,9 @@ def choose_mode(host: Row, rows: Sequence[Row], found: Sequence[Wanting]) -> Mod
     if now not in MODES:
         return Mode(now, "The host's THP mode is unknown.", "The host's THP mode is unknown.")
     needing = [one for one in found if one.need is Need.THP]
-    exposed = _exposed_growth(rows, found)
-    limit = EXPOSED_GROWTH_SHARE * (host["host_memory_total_bytes"] or 0)
+    exposed = exposed_growth(rows, found)
     switches = {_program(one) for one in found if one.need is Need.BASE_PAGES and _only_under_always(one, now)}
-    too_exposed = now != "always" and (exposed is None or exposed > limit or len(switches) > MOST_SWITCHES)
+    too_exposed = now != "always" and (exposes_too_many(host, exposed) or len(switches) > MOST_SWITCHES)
     modes = [mode for mode in MODES[MODES.index(now) :] if not (mode == "always" and too_exposed)]
     chosen = min(modes, key=lambda mode: _at_stake(_unmet(needing, mode, now)))
     reason = _reason(chosen, now, needing, found, exposed)
@@ -115,6 +122,36 @@ def choose_mode(host: Row, rows: Sequence[Row], found: Sequence[Wanting]) -> Mod
         return Mode(chosen, reason, None)
     denied = _denied(chosen, exposed)
     return Mode(chosen, f"{reason} {_processes(unmet)} get{'s' if len(unmet) == 1 else ''} none. {denied}", denied)
+
+
+def exposes_too_many(host: Row, exposed: int | None) -> bool:
+    """Whether those who need neither kind of pages may grow by too much under always, or by nobody knows what."""
+    return exposed is None or exposed > EXPOSED_GROWTH_SHARE * (host["host_memory_total_bytes"] or 0)
+
+
+def asked_mode(wanted: str, host: Row, rows: Sequence[Row], found: Sequence[Wanting]) -> Mode:
+    """The mode that somebody asks for: whom it serves, who gets none under it, and what others pay for it."""
+    now: str = host["host_thp_enabled"]
+    needing = [one for one in found if one.need is Need.THP]
+    served = [one for one in needing if thp_means(one.row, wanted, now) is not None]
+    unmet = _unmet(needing, wanted, now)
+    said = ["It was asked for."]
+    if served:
+        said.append(f"{_processes(served)} {_have(served)} huge pages under it.")
+    if unmet:
+        said.append(f"{_processes(unmet)} get{'s' if len(unmet) == 1 else ''} none.")
+    growth = exposed_growth(rows, found)
+    if wanted == "always" and now != "always" and growth != 0:
+        said.append(f"Others grow by {'an unknown amount' if growth is None else f'at most {show_bytes(growth)}'}.")
+    reason = f"{' '.join(said)}{_switched_off(found, wanted)}"
+    if not unmet:
+        return Mode(wanted, reason, None)
+    denied = {
+        "never": "Mode never was asked for, under which nobody has huge pages of its own memory.",
+        "madvise": "Mode madvise was asked for; the program asks for no huge pages, and no known setting makes it.",
+        "always": _denied("always", None),
+    }[wanted]
+    return Mode(wanted, reason, denied)
 
 
 def _only_under_always(one: Wanting, now: str) -> bool:
@@ -139,8 +176,7 @@ def _at_stake(unmet: Sequence[Wanting]) -> int:
 def _reason(chosen: str, now: str, needing: Sequence[Wanting], found: Sequence[Wanting], exposed: int | None) -> str:
     """Whom the mode serves, and what becomes of the others."""
     served = [one for one in needing if thp_means(one.row, chosen, now) is not None]
-    off = [one for one in found if one.need is Need.BASE_PAGES and _means(one, chosen) in SWITCHED_OFF_BY]
-    others = f" {_processes(off)} {_have(off)} THP switched off by itself." if off else ""
+    others = _switched_off(found, chosen)
     if not served:
         return f"No process needs another mode than {now}.{others}"
     if chosen == "always":
@@ -148,6 +184,12 @@ def _reason(chosen: str, now: str, needing: Sequence[Wanting], found: Sequence[W
         growth = "" if now == "always" else f" Others grow by at most {show_bytes(exposed or 0)}."
         return f"{kept} {_processes(served)}.{growth}{others}"
     return f"{_processes(served)} can ask for huge pages each on its own; nobody else is affected.{others}"
+
+
+def _switched_off(found: Sequence[Wanting], mode: str) -> str:
+    """Who needs a switch of its own under the mode, as one more sentence; empty where nobody does."""
+    off = [one for one in found if one.need is Need.BASE_PAGES and _means(one, mode) in SWITCHED_OFF_BY]
+    return f" {_processes(off)} {_have(off)} THP switched off by itself." if off else ""
 
 
 def _denied(chosen: str, exposed: int | None) -> str:
@@ -176,17 +218,6 @@ def _processes(found: Sequence[Wanting]) -> str:
     return f"{len(found)} process{'es' if len(found) > 1 else ''} (pid {shown}{more})"
 
 
-def _exposed_growth(rows: Sequence[Row], found: Sequence[Wanting]) -> int | None:
-    """Growth bound, bytes, under mode always of all who need neither huge pages nor to be kept from them.
-
-    Who needs base pages is switched off under that mode. None where the bound is unknown for one of them.
-    """
-    decided = {one.row["pid"] for one in found if one.need in (Need.THP, Need.BASE_PAGES)}
-    open_rows = [row for row in rows if row["pid"] not in decided and not row["thp_disabled_by_process"]]
-    bounds = [row["huge_page_growth_bytes"] for row in open_rows]
-    return None if None in bounds else sum(bounds)
-
-
 def _defrag(host: Row, mode: str | None, found: Sequence[Wanting], host_rules: Collection[str]) -> str | None:
     """Who asks may wait for a huge page; who does not ask never does, but the kernel works ahead for it.
 
@@ -196,7 +227,7 @@ def _defrag(host: Row, mode: str | None, found: Sequence[Wanting], host_rules: C
     needing = [one for one in found if one.need is Need.THP]
     if "defrag-stalls" in host_rules and now == "always":
         return "defer+madvise"
-    if not needing:
+    if not needing or mode == "never":
         return now
     silent = mode == "always" and any(not _can_ask(one) for one in needing)
     if silent and FALL_BACK_RULE in host_rules and now in ("madvise", "never"):

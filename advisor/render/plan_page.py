@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from advisor.render import plan_words
 from advisor.render.escape import code, fenced, markdown
 from advisor.render.languages import language_of
 from advisor.render.numbers import plural
@@ -21,6 +22,7 @@ def plan_page(report: Report, steps: Sequence[NamedStep]) -> str:
     blocks = [
         *_head(report, scripted, by_hand),
         *_risks(report),
+        *_losers(report),
         *_order(steps),
         *_arithmetic(report),
         *_conflicts(steps),
@@ -54,6 +56,16 @@ def _risks(report: Report) -> Iterator[str]:
         yield "## Before you apply it"
         yield "\n".join(
             f"- **{risk.severity}**: {markdown(risk.message)} {markdown(risk.remedy)}" for risk in report.plan.risks
+        )
+
+
+def _losers(report: Report) -> Iterator[str]:
+    losers = plan_words.losers(report.plan)
+    if losers:
+        yield "## Who loses"
+        yield "\n".join(
+            f"- {code(one.name)} (pid {plan_words.named_pids(one)}): {markdown(one.loses or '')} {markdown(one.how)}"
+            for one in losers
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from advisor.render import plan_words
 from advisor.render.escape import visible, visible_lines
 from advisor.report.document import Report
 from advisor.report.plan import Artefact
@@ -16,6 +17,10 @@ def render_plan(report: Report) -> str:
     plan = report.plan
     lines = [visible(plan.summary), "", *(f"- {visible(line)}" for line in plan.arithmetic)]
     lines += [f"! {visible(risk.message)} {visible(risk.remedy)}" for risk in plan.risks]
+    lines += [
+        f"! {visible(plan_words.tenant(one))} loses: {visible(one.loses or '')} {visible(one.how)}"
+        for one in plan_words.losers(plan)
+    ]
     if not plan.artefacts:
         lines += ["", "There is nothing to apply."]
     for number, artefact in enumerate(plan.artefacts, 1):

@@ -75,6 +75,11 @@ def is_told(tenant: PlanTenant) -> bool:
     return tenant.gets_by != "already" or tenant.loses is not None
 
 
+def losers(plan: HostPlan) -> list[PlanTenant]:
+    """Who does not get what it needs, or not all of it; most at stake first."""
+    return [one for one in plan.tenants if one.loses is not None]
+
+
 def tenant(one: PlanTenant) -> str:
     """Who it is: redis-server (pid 812, redis.service), python3 (4 processes, pid 1, 2, 3, ...)."""
     many = "" if len(one.pids) == 1 else f"{count(len(one.pids))} processes, "

@@ -11,6 +11,7 @@ from advisor.recommendation import Plan
 from advisor.report.plan import (
     Artefact,
     HostPlan,
+    PlanAsked,
     PlanCgroup,
     PlanGuest,
     PlanMemory,
@@ -42,19 +43,25 @@ def build_plan(plan: Plan, processes: Sequence[ProcessEntry]) -> HostPlan:
         risks=[msgspec.convert(risk, PlanRisk, from_attributes=True) for risk in plan.risks],
         cgroups=[msgspec.convert(limit, PlanCgroup, from_attributes=True) for limit in plan.cgroups],
         guests=[msgspec.convert(guest, PlanGuest, from_attributes=True) for guest in plan.guests],
+        asked_for=[msgspec.convert(asked, PlanAsked, from_attributes=True) for asked in plan.asked_for],
+        thp_growth_bytes=plan.thp_growth_bytes,
     )
 
 
 def _summary(plan: Plan, processes: Sequence[ProcessEntry]) -> str:
-    """How many processes should change to what, and what changes on the host."""
+    """How many processes should change to what, and what changes on the host; where somebody asked for it, that it is
+    no advice."""
+    asked = any(one.granted for one in plan.asked_for)
+    verb = "would" if asked else "should"
     advice = [process.recommendation for process in processes]
     counts: Counter[str] = Counter(advised.policy for advised in advice if advised.changes)
     changes = ", ".join(f"{counts[policy]} to {POLICY_WORDS[policy]}" for policy in POLICY_ORDER if counts[policy])
     total = len(processes)
     if changes:
-        sentence = f"{counts.total()} of {plural(total)} should change: {changes}."
+        sentence = f"{counts.total()} of {plural(total)} {verb} change: {changes}."
     else:
-        sentence = f"Nothing should change for any of {plural(total)}."
+        sentence = f"Nothing {verb} change for any of {plural(total)}."
+    sentence = f"As asked for, not as advised: {sentence[0].lower()}{sentence[1:]}" if asked else sentence
     switches = ", ".join(plan.thp.changed)
     pools = sum(pool.pages != pool.current_pages for pool in plan.pools)
     parts = [f"set {switches} of THP"] if switches else []

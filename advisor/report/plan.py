@@ -6,6 +6,8 @@ from typing import Literal
 
 from msgspec import Struct, field
 
+from advisor.report.reasons import PolicyName
+
 When = Literal["runtime", "boot"]
 
 Backing = Literal["hugetlb", "thp", "base", "mixed", "unknown"]
@@ -44,9 +46,10 @@ class PlanThp(Struct, frozen=True):
 
 class PoolTerm(Struct, frozen=True):
     """One summand of a pool's size. kind: in-use is used or reserved now; new is for pid; kept are unused pages that
-    stay. why: of the headroom, and what was counted for a process."""
+    stay; asked are more that somebody asked for; surplus is negative: in use beyond what was asked for, which stay
+    until they are freed. why: of the headroom, and what was counted for a process."""
 
-    kind: Literal["in-use", "new", "headroom", "kept"]
+    kind: Literal["in-use", "new", "headroom", "kept", "asked", "surplus"]
     pages: int
     pid: int | None
     why: str | None
@@ -202,11 +205,31 @@ class Artefact(Struct, frozen=True):
     warnings: list[str] = field(default_factory=list)
 
 
+class PlanAsked(Struct, frozen=True):
+    """One thing that somebody asked for, in place of what would be advised. what: in words. granted: the plan has it.
+
+    note: why it has not, or what it is today or would be unasked. pid and policy: of a process (page_bytes null: a
+    pool of the PMD size); page_bytes and pages: of a pool, in all; thp_enabled: the host's mode.
+    """
+
+    kind: Literal["policy", "thp-mode", "pool"]
+    what: str
+    granted: bool
+    note: str | None
+    pid: int | None = None
+    policy: PolicyName | None = None
+    page_bytes: int | None = None
+    pages: int | None = None
+    thp_enabled: str | None = None
+
+
 class HostPlan(Struct, frozen=True):
     """What should change on the host as a whole. summary: one sentence; arithmetic: lines that show the sums.
 
     tenants: every process with a need of its own, most at stake first, and how it gets that. risks: the gravest
     first. cgroups: limits to raise, then those that can be lowered. guests: the virtual machines on this host.
+    asked_for: what somebody wants in place of advice; empty where this is advice alone. thp_growth_bytes: what THP
+    may add to memory at most, with those whom a change to mode always exposes; null: unknown for one of these.
     """
 
     summary: str
@@ -220,3 +243,5 @@ class HostPlan(Struct, frozen=True):
     risks: list[PlanRisk] = field(default_factory=list)
     cgroups: list[PlanCgroup] = field(default_factory=list)
     guests: list[PlanGuest] = field(default_factory=list)
+    asked_for: list[PlanAsked] = field(default_factory=list)
+    thp_growth_bytes: int | None = None

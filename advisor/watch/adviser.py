@@ -7,7 +7,7 @@ import time
 from advisor.advise import NO_MODEL, advise
 from advisor.predictor import ModelError, Predictor, load_predictor
 from advisor.profile.model import Profile
-from advisor.recommendation import Wish
+from advisor.recommendation import Wish, Wishes
 from advisor.report.document import Report, SourceKind
 from advisor.rules import Policy
 from advisor.watch.asked import Asked
@@ -56,5 +56,14 @@ class Adviser:
             kind=self._kind,
             predictor=self._predictor,
             without_model=self._why_none,
-            wishes={one.pid: Wish(Policy(one.policy), one.page_bytes) for one in what_if.policies},
+            wishes=_wishes(what_if),
         )
+
+
+def _wishes(what_if: WhatIf) -> Wishes:
+    """What cannot be granted is no error: the report says so."""
+    return Wishes(
+        {one.pid: Wish(Policy(one.policy), one.page_bytes, one.start_ticks) for one in what_if.policies},
+        what_if.thp_enabled,
+        {pool.page_bytes: pool.pages for pool in what_if.pools},
+    )

@@ -34,11 +34,15 @@ class Seek(Struct, frozen=True, tag=True):
 
 
 class WantedPolicy(Struct, frozen=True):
-    """A policy for one process. page_bytes: of the pool; null for other policies and for a pool of the PMD size."""
+    """A policy for one process. page_bytes: of the pool; null for other policies and for a pool of the PMD size.
+
+    start_ticks: of the process that is meant, as its pid may go to another; null: whichever has the pid.
+    """
 
     pid: int
     policy: PolicyName
     page_bytes: int | None = None
+    start_ticks: int | None = None
 
 
 class WantedPool(Struct, frozen=True):

@@ -17,7 +17,7 @@ from advisor.features import feature_table
 from advisor.procfs.fs import KernelFs
 from advisor.procfs.process import parse_status
 from advisor.profile.model import Profile
-from advisor.recommendation import Wish, recommend
+from advisor.recommendation import Wish, Wishes, recommend
 from advisor.rules import Policy
 from tests.host.knobs import pool
 
@@ -56,7 +56,7 @@ def pool_is_wanted(pids: list[int]) -> tuple[list[int | None], int | None]:
     sampler = Sampler(KernelFs(), SamplerOptions(pids=frozenset(pids)))
     sample = sampler.tick()
     profile = Profile(make_header(sampler, redacted=True), [sample])
-    wishes = {pids[0]: Wish(Policy.HUGETLB)}
+    wishes = Wishes({pids[0]: Wish(Policy.HUGETLB)})
     advice, plan = recommend(feature_table(profile), wishes=wishes)
     after = {one.pid: one.page_table_bytes_after for one in advice}
     return [after[pid] for pid in pids], plan.page_table_bytes.after

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from advisor.procfs.facts import CgroupHugetlb, HugetlbPool
 from advisor.profile.model import HostState
-from advisor.recommendation import Plan, Wish, recommend
+from advisor.recommendation import Plan, Wish, Wishes, recommend
 from advisor.rules import Policy
 from tests.recommendation.planted_rows import program
 from tests.rules.rows import GIB, MIB, PMD, Values, frame
@@ -193,7 +193,7 @@ def test_sums_add_up_on_every_host(
         guest(pid, size * GIB, numa_nodes=nodes, allocator=None) for pid, (nodes, size, _) in enumerate(guests, 1)
     ]
     table = frame(*rows)
-    wishes = {pid: POOL for pid, (_, _, asked) in enumerate(guests, 1) if asked}
+    wishes = Wishes({pid: POOL for pid, (_, _, asked) in enumerate(guests, 1) if asked})
     advice, plan = recommend(table, wishes=wishes, state=state)
     new = sum(term.pages for one in plan.pools for term in one.terms if term.kind == "new" and one.page_bytes == PMD)
     assert new == sum(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from advisor.recommendation import Recommendation, Wish, recommend
+from advisor.recommendation import Recommendation, Wish, Wishes, recommend
 from advisor.rules import Policy
 from tests.recommendation.planted_rows import DISABLED, RANDOM_ACCESS, TINY, program
 from tests.rules.rows import GIB, MIB, PMD, Values, frame
@@ -11,7 +11,7 @@ POOL = Wish(Policy.HUGETLB)
 
 
 def asked(row: Values, wish: Wish) -> Recommendation:
-    advice, _ = recommend(frame(row), wishes={row["pid"]: wish})
+    advice, _ = recommend(frame(row), wishes=Wishes({row["pid"]: wish}))
     return advice[0].recommendation
 
 
@@ -72,6 +72,6 @@ def test_who_shares_memory_moves_together() -> None:
         "host_memory_available_bytes": 18 * GIB,
     }
     rows = [program(11, sharing_leader=True, **shared), program(12, sharing_leader=False, **shared)]
-    advice, plan = recommend(frame(*rows), wishes={12: POOL})
+    advice, plan = recommend(frame(*rows), wishes=Wishes({12: POOL}))
     assert [one.recommendation.policy for one in advice] == ["hugetlb", "hugetlb"]
     assert [pool.pages for pool in plan.pools] == [512 + 5]
