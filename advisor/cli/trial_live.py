@@ -122,18 +122,7 @@ def confirm(prepared: Prepared, options: LiveOptions, *, assume_yes: bool) -> No
     """Say on stderr what will be done and what will stay; ask on a terminal. Raises CommandError without consent."""
     from advisor.render.live_text import plan_lines
 
-    lines = plan_lines(
-        prepared.pid,
-        prepared.name,
-        prepared.choice.eligible,
-        asked_bytes=prepared.asked_bytes,
-        missing_bytes=prepared.missing_bytes(),
-        copied_bytes=prepared.copied_bytes(),
-        children=prepared.children,
-        steps=len(prepared.steps),
-        seconds=(1 + len(prepared.steps)) * options.windows * options.window_s,
-    )
-    for line in lines:
+    for line in plan_lines(prepared.plan(options.window_s, options.windows)):
         click.echo(line, err=True)
     if assume_yes:
         return
@@ -166,8 +155,10 @@ def report_progress(progress: Progress) -> None:
 
 def render(made: LiveTrial, request: LiveRequest, width: int) -> str:
     """The document in the format asked for, without the secrets of the metric command."""
-    if request.redact and made.metric is not None:
-        made = without_secrets(made, made.metric)
+    if request.redact:
+        from advisor.trial.live_redact import without_secrets
+
+        made = without_secrets(made)
     if request.format_name == "json":
         from advisor.render.live_text import render_live_json
 
@@ -176,17 +167,3 @@ def render(made: LiveTrial, request: LiveRequest, width: int) -> str:
 
     unicode = "utf" in (sys.stdout.encoding or "").lower()
     return render_live_text(made, width=width, color=sys.stdout.isatty(), unicode=unicode)
-
-
-def without_secrets(made: LiveTrial, metric: LiveMetric) -> LiveTrial:
-    """The metric command stands in the metric and in the description of what it measures."""
-    from msgspec.structs import replace
-
-    from advisor.profile.redact import redact_command_line
-    from advisor.trial.live_measures import METRIC, METRIC_PER_CPU
-
-    command = " ".join(redact_command_line(metric.command.split(" ")))
-    measures = [
-        replace(one, description=command) if one.id in (METRIC, METRIC_PER_CPU) else one for one in made.measures
-    ]
-    return replace(made, metric=replace(metric, command=command), measures=measures)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from advisor.cli.errors import CommandError, ExitCode
 from advisor.tui.app import AdvisorApp
 from advisor.watch.child import Watcher
 from advisor.watch.frames import Job
+
+if TYPE_CHECKING:
+    from advisor.watch.trial_child import Trier
 
 
 def run(roots: tuple[str, str], profile: Path | None, interval_s: float | None, *, redact: bool) -> int:
@@ -18,6 +22,12 @@ def run(roots: tuple[str, str], profile: Path | None, interval_s: float | None, 
     if profile is not None and not profile.is_file():
         raise CommandError(f"{profile}: no such file", ExitCode.UNUSABLE)
     job = Job(*roots, profile=None if profile is None else str(profile), interval_s=interval_s, redact=redact)
-    app = AdvisorApp(Watcher(job))
+
+    def trial() -> Trier:
+        from advisor.watch.trial_child import Trier
+
+        return Trier(redact=redact)
+
+    app = AdvisorApp(Watcher(job), trials=trial)
     app.run()
     return app.return_code or 0

@@ -11,7 +11,7 @@ from advisor.render.escape import visible
 from advisor.render.numbers import UNKNOWN_SHORT, duration, human_bytes, percent, plural
 from advisor.render.page import Page, cell
 from advisor.trial.document import Interval
-from advisor.trial.live_document import Eligible, LiveTrial, Measure, Response, Step
+from advisor.trial.live_document import LivePlan, LiveTrial, Measure, Response, Step
 
 NARROWEST = 70
 """Columns. A narrower terminal gets lines of this width. Reason: the table needs them."""
@@ -54,32 +54,23 @@ def render_live_json(trial: LiveTrial) -> str:
     return text.replace(DELETE, "\\u007f") + "\n"
 
 
-def plan_lines(
-    pid: int,
-    name: str,
-    eligible: Eligible,
-    *,
-    asked_bytes: int,
-    missing_bytes: int,
-    copied_bytes: int,
-    children: int,
-    steps: int,
-    seconds: float,
-) -> list[str]:
-    """What is about to be done, and what will stay, one sentence a line. seconds: of measuring alone."""
+def plan_lines(plan: LivePlan) -> list[str]:
+    """What is about to be done, and what will stay, one sentence a line."""
+    eligible = plan.eligible
     lines = [
-        f"This moves {human_bytes(asked_bytes)} of process {pid} ({visible(name)}) to huge pages,"
-        f" in {plural(steps, 'step')}, and measures for {duration(seconds)} and as long as collapsing takes.",
+        f"This moves {human_bytes(plan.asked_bytes)} of process {plan.pid} ({visible(plan.name)}) to huge pages,"
+        f" in {plural(len(plan.steps), 'step')}, and measures for {duration(plan.measuring_s)} and as long as"
+        " collapsing takes.",
         "Collapsed pages stay huge after the trial, until the process frees them or ends.",
-        f"Its memory is expected to grow by {human_bytes(missing_bytes)}.",
+        f"Its memory is expected to grow by {human_bytes(plan.missing_bytes)}.",
     ]
-    if copied_bytes:
+    if plan.copied_bytes:
         lines.append(
-            f"Up to {human_bytes(copied_bytes)} more are taken from the host: memory that it shares since a fork is"
-            " copied."
+            f"Up to {human_bytes(plan.copied_bytes)} more are taken from the host: memory that it shares since a fork"
+            " is copied."
         )
-    if children:
-        lines.append(f"Only process {pid} itself is moved and measured, {_children_words(children)} not.")
+    if plan.children:
+        lines.append(f"Only process {plan.pid} itself is moved and measured, {_children_words(plan.children)} not.")
     if eligible.sparse_slots:
         lines.append(
             f"Left out: {plural(eligible.sparse_slots, 'place')} of huge page size that are mostly empty; they would"

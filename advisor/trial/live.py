@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -47,10 +47,18 @@ class LiveOptions:
 
 @dataclass(frozen=True)
 class Progress:
-    """What is being done: the dose, and how many of its windows are taken (0: collapsing)."""
+    """What is being done: the dose, and how many of its windows are taken (0: collapsing).
+
+    asked_slots, collapsed_slots, filled_bytes, collapse_s: of all steps by now, as in `Step`. taken: all windows.
+    """
 
     dose: float
     windows: int
+    asked_slots: int = 0
+    collapsed_slots: int = 0
+    filled_bytes: int = 0
+    collapse_s: float = 0.0
+    taken: tuple[Window, ...] = ()
 
 
 @dataclass
@@ -107,6 +115,21 @@ class _Trial:
     course: _Course
     sources: list[CounterSource]
 
+    def tell(self, dose: float, windows: int, now: Sequence[Step] = ()) -> None:
+        """Whoever follows the trial where it is. now: a step that is not through."""
+        steps = [*self.course.steps, *now]
+        self.on_progress(
+            Progress(
+                dose,
+                windows,
+                asked_slots=sum(step.asked_slots for step in steps),
+                collapsed_slots=sum(step.collapsed_slots for step in steps),
+                filled_bytes=sum(step.filled_bytes for step in steps),
+                collapse_s=sum(step.wall_s for step in steps),
+                taken=tuple(self.course.windows),
+            )
+        )
+
 
 def _take_course(trial: _Trial) -> None:
     """Raises StoppedError, GoneError, CollapseError, LiveRefusedError."""
@@ -119,7 +142,7 @@ def _take_course(trial: _Trial) -> None:
             return
         before = 0.0
         for dose in trial.prepared.steps:
-            trial.on_progress(Progress(dose, 0))
+            trial.tell(dose, 0)
             # Others may have taken memory since it was looked at before the trial.
             growth = trial.prepared.missing_bytes(before, dose) + trial.prepared.copied_bytes(before, dose)
             check_room(trial.fs, trial.target.pid, growth)
@@ -134,7 +157,7 @@ def _take_course(trial: _Trial) -> None:
 def _watch(trial: _Trial, watcher: Watcher, dose: float) -> None:
     def take(window: Window) -> None:
         trial.course.windows.append(window)
-        trial.on_progress(Progress(dose, sum(one.dose == dose for one in trial.course.windows)))
+        trial.tell(dose, sum(one.dose == dose for one in trial.course.windows))
 
     watcher.windows(dose, trial.options.windows, take)
 
@@ -145,24 +168,27 @@ def _take_step(trial: _Trial, before: float, dose: float) -> None:
     where = choice.step(before, dose)
     starts, missing = choice.starts[where].tolist(), choice.missing[where]
     outcome, asked = Outcome(), 0
+
+    def step(after: Memory | None) -> Step:
+        return Step(
+            dose=dose,
+            asked_slots=asked,
+            collapsed_slots=len(outcome.collapsed),
+            filled_bytes=int(missing[outcome.collapsed].sum()),
+            wall_s=outcome.wall_s,
+            cpu_s=outcome.cpu_s,
+            after=after,
+            failures=outcome.failures,
+        )
+
     try:
         while asked < len(starts) and not trial.stop.is_set():
             piece = starts[asked : asked + SLOTS_BETWEEN_LOOKS]
             outcome.add(trial.target.collapse(piece, choice.eligible.slot_bytes), asked)
             asked += len(piece)
+            trial.tell(dose, 0, [step(None)])
     finally:
-        trial.course.steps.append(
-            Step(
-                dose=dose,
-                asked_slots=asked,
-                collapsed_slots=len(outcome.collapsed),
-                filled_bytes=int(missing[outcome.collapsed].sum()),
-                wall_s=outcome.wall_s,
-                cpu_s=outcome.cpu_s,
-                after=_memory_if_there(trial.fs, trial.target),
-                failures=outcome.failures,
-            )
-        )
+        trial.course.steps.append(step(_memory_if_there(trial.fs, trial.target)))
 
 
 def _memory_if_there(fs: KernelFs, target: Target) -> Memory | None:

@@ -104,6 +104,54 @@ class Eligible(Struct, frozen=True):
     forked_bytes: int = 0
 
 
+class LivePlan(Struct, frozen=True):
+    """What a trial is about to do, to be agreed to; no part of the document.
+
+    steps: the doses. window_s, windows: of one measurement, at dose 0 and after each step. asked_bytes: moved by the
+    last step. missing_bytes: by how much that grows the process. copied_bytes: what is shared since a fork and is
+    copied, at most. children: processes that it has started, which are neither moved nor measured.
+    """
+
+    pid: int
+    name: str
+    eligible: Eligible
+    steps: tuple[float, ...]
+    window_s: float
+    windows: int
+    asked_bytes: int
+    missing_bytes: int
+    copied_bytes: int
+    children: int
+
+    @property
+    def measuring_s(self) -> float:
+        """Seconds of measuring alone."""
+        return (1 + len(self.steps)) * self.windows * self.window_s
+
+
+class SoFar(Struct, frozen=True):
+    """What a trial that runs has done and seen by now; no part of the document.
+
+    dose: that is worked on. windows: taken of it, 0 while it is collapsed. asked_slots, collapsed_slots,
+    filled_bytes, collapse_s: as in `Step`, of all steps. window_wall_s: what a window takes, null before the first.
+    measure: id of the one that would be judged by, null while there is none, unit and better with it. values: dose
+    and value of each of its windows. responses: of the doses that are through.
+    """
+
+    dose: float
+    windows: int
+    asked_slots: int = 0
+    collapsed_slots: int = 0
+    filled_bytes: int = 0
+    collapse_s: float = 0.0
+    window_wall_s: float | None = None
+    measure: str | None = None
+    unit: str = ""
+    better: Better = "higher"
+    values: list[tuple[float, float]] = field(default_factory=list)
+    responses: list[Response] = field(default_factory=list)
+
+
 class Memory(Struct, frozen=True):
     """Sums of /proc/PID/smaps_rollup, and the host's MemAvailable. huge_bytes: PMD-mapped, anonymous and shared.
     pss_bytes: grows also where what was shared is copied."""

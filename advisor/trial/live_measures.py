@@ -72,10 +72,10 @@ def measures_of(windows: Sequence[Window], metric: LiveMetric | None) -> list[Me
     measures: list[Measure] = []
     if metric is not None:
         unit = "per second" if metric.kind == "counter" else "as printed"
-        values = [(window, window.value) for window in windows if window.value is not None]
+        values = values_of(METRIC, windows)
         measures.append(_measure(METRIC, metric.command, unit, metric.better, values, steady=None))
         if metric.kind == "counter":
-            per_cpu = [(window, value * window.wall_s / window.cpu_s) for window, value in values if window.cpu_s > 0]
+            per_cpu = values_of(METRIC_PER_CPU, windows)
             measures.append(
                 _measure(METRIC_PER_CPU, metric.command, "per CPU s", metric.better, per_cpu, steady=STEADY_SPREAD)
             )
@@ -83,6 +83,34 @@ def measures_of(windows: Sequence[Window], metric: LiveMetric | None) -> list[Me
     counted = {name for window in at_rest for name in window.counts}
     measures += [_proxy_measure(proxy, windows, at_rest) for proxy in PROXIES if proxy.id in counted]
     return measures
+
+
+def values_of(name: str, windows: Sequence[Window]) -> list[tuple[Window, float]]:
+    """The windows that gave the measure of this id a number, with it."""
+    values = ((window, _value(name, window)) for window in windows)
+    return [(window, value) for window, value in values if value is not None]
+
+
+def _value(name: str, window: Window) -> float | None:
+    if name == METRIC:
+        return window.value
+    if window.cpu_s <= 0:
+        return None
+    if name == METRIC_PER_CPU:
+        return None if window.value is None else window.value * window.wall_s / window.cpu_s
+    count = window.counts.get(name)
+    return count / window.cpu_s if count else None
+
+
+def response_of(measure: Measure, dose: float, windows: Sequence[Window]) -> Response | None:
+    """Of a measure at one dose, by the windows up to then; None where none of them gave a number."""
+    by_dose: dict[float, list[float]] = {}
+    for window, value in values_of(measure.id, windows):
+        by_dose.setdefault(window.dose, []).append(value)
+    if dose not in by_dose or 0.0 not in by_dose:
+        return None
+    correlation = autocorrelation(list(by_dose.values()))
+    return _response(dose, by_dose[dose], by_dose[0.0], measure.better, correlation)
 
 
 def judged(measures: Sequence[Measure]) -> Measure | None:
@@ -167,11 +195,7 @@ def _proxy_measure(proxy: Proxy, windows: Sequence[Window], at_rest: Sequence[Wi
         return _unusable(proxy, f"the process used less than {percent(MIN_CPU_SHARE)} of a CPU")
     if median(window.counts.get(proxy.id, 0) for window in at_rest) < MIN_EVENTS:
         return _unusable(proxy, f"fewer than {MIN_EVENTS} in a window")
-    values = [
-        (window, window.counts[proxy.id] / window.cpu_s)
-        for window in windows
-        if window.counts.get(proxy.id) and window.cpu_s > 0
-    ]
+    values = values_of(proxy.id, windows)
     return _measure(proxy.id, proxy.description, proxy.unit, "higher", values, steady=STEADY_SPREAD)
 
 

@@ -16,7 +16,7 @@ from advisor.procfs.text import parse_number, parse_value
 from advisor.trial.collapse import Target
 from advisor.trial.dose import MIN_POPULATED_SHARE, Choice, choose
 from advisor.trial.environment import memory_available_bytes
-from advisor.trial.live_document import Eligible, Memory
+from advisor.trial.live_document import Eligible, LivePlan, Memory
 from advisor.trial.text import percent
 
 T = TypeVar("T")
@@ -59,6 +59,21 @@ class Prepared:
     def copied_bytes(self, before: float = 0.0, dose: float | None = None) -> int:
         """What is shared since a fork and copied between two doses, about and at most."""
         return round(((dose or self.steps[-1]) - before) * self.choice.eligible.forked_bytes)
+
+    def plan(self, window_s: float, windows: int) -> LivePlan:
+        """What is to be agreed to."""
+        return LivePlan(
+            pid=self.pid,
+            name=self.name,
+            eligible=self.choice.eligible,
+            steps=self.steps,
+            window_s=window_s,
+            windows=windows,
+            asked_bytes=self.asked_bytes,
+            missing_bytes=self.missing_bytes(),
+            copied_bytes=self.copied_bytes(),
+            children=self.children,
+        )
 
 
 def prepare(fs: KernelFs, target: Target, steps: tuple[float, ...]) -> Prepared:

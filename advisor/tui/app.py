@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 import signal
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
+from textual import on
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -32,6 +33,10 @@ from advisor.tui.source import Source
 from advisor.tui.table import ProcessTable
 from advisor.tui.themes import DARK, THEMES, role_styles
 from advisor.watch.frames import Frame, Problem, Seek, Tick
+
+if TYPE_CHECKING:
+    from advisor.tui.trial_screen import TrialSource
+    from advisor.tui.trial_settings import TrialSettings
 
 INTERRUPTED = 130
 """What the shell is told after Ctrl-C or SIGTERM, as every command of this program does."""
@@ -73,6 +78,7 @@ class AdvisorApp(App[None]):
         Binding("left_square_bracket", "start", "First sample", show=False),
         Binding("right_square_bracket", "end", "Last sample", show=False),
         Binding("R", "restart", "Watch again", show=False),
+        Binding("T", "trial", "Trial", show=False),
         Binding("t", "theme", "Theme", show=False),
         Binding("question_mark", "help", "Help"),
         Binding("q", "quit", "Quit"),
@@ -86,8 +92,11 @@ class AdvisorApp(App[None]):
             super().__init__()
             self.frame, self.run = frame, run
 
-    def __init__(self, source: Source, *, theme: str = DARK) -> None:
+    def __init__(self, source: Source, *, theme: str = DARK, trials: Callable[[], TrialSource] | None = None) -> None:
+        """trials: makes a live trial, by default one in a child process."""
         super().__init__()
+        self._trials = trials
+        self._trial_settings: TrialSettings | None = None
         for known in THEMES:
             self.register_theme(known)
         self._first_theme = theme
@@ -212,10 +221,12 @@ class AdvisorApp(App[None]):
     def on_process_table_sort_by(self, message: ProcessTable.SortBy) -> None:
         self._sort(self._view.order.chosen(message.column))
 
-    def on_input_changed(self, event: Input.Changed) -> None:
+    @on(Input.Changed, "#filter")
+    def _filter_by(self, event: Input.Changed) -> None:
         self._look(replace(self._view, wanted=event.value))
 
-    def on_input_submitted(self) -> None:
+    @on(Input.Submitted, "#filter")
+    def _filter_is_typed(self) -> None:
         self._place_filter()
         self.query_one(ProcessTable).focus()
 
@@ -324,6 +335,21 @@ class AdvisorApp(App[None]):
             self._fail(None)
             self._watch()
 
+    def action_trial(self) -> None:
+        """A live trial of the process that is looked at."""
+        process = self.query_one(ProcessTable).current
+        if self._opened is not None:
+            process = self.query_one(DetailView).process
+        if process is None:
+            self.notify("A trial needs one process: go to its line first.", severity="warning")
+        elif self.tick is not None:
+            from advisor.tui.trial_screen import open_trial  # seldom wanted, and more to import than the first screen
+
+            open_trial(self, self.tick.report, process, self._trials, self._trial_settings, self._keep_settings)
+
+    def _keep_settings(self, settings: TrialSettings | None) -> None:
+        self._trial_settings = settings
+
     def action_theme(self) -> None:
         """The next of this program's own themes; the palette has all."""
         names = [theme.name for theme in THEMES]
@@ -341,6 +367,7 @@ class AdvisorApp(App[None]):
         for by in GROUPINGS:
             title = f"Group by {by}" if by else "Do not group"
             yield SystemCommand(title, "Group the table, or not", lambda b=by: self._group(b))
+        yield SystemCommand("Live trial", "Measure what huge pages give the selected process", self.action_trial)
         for column in COLUMNS:
             yield SystemCommand(
                 f"Sort by {column.title}",

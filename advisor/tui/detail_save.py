@@ -27,6 +27,8 @@ class AskPath(ModalScreen[Path | None]):
     AskPath #save-hint { color: $foreground 70%; }
     """
 
+    AUTO_FOCUS = "#save-path"  # whatever the application does
+
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "give_up", "Cancel")]
 
     def __init__(self, text: str, name: str) -> None:

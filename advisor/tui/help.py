@@ -24,6 +24,7 @@ KEYS = (
     ("space", "hold the screen and go on; of a recording: play and pause"),
     (", . left right", "of a recording: one sample back or on; [ ] first or last"),
     ("R", "start watching again when the process that watches has ended"),
+    ("T", "a live trial of the process: measures what huge pages give it, after asking"),
     ("t", "dark, light, high contrast"),
     ("ctrl+p", "all commands"),
     ("q, ctrl+c", "quit"),

@@ -1,20 +1,17 @@
-"""What goes over the pipe between a front end and the child that watches, and how it is framed."""
+"""What goes over the pipe between a front end and the child that watches."""
 
 from __future__ import annotations
 
-import struct
 from typing import IO
 
 import msgspec
 from msgspec import Struct
 
 from advisor.report.close_up import CloseUp
-from advisor.report.document import Report, without_surrogates
+from advisor.report.document import Report
 from advisor.report.plan import HostPlan
 from advisor.report.reasons import PolicyName
-
-LENGTH = struct.Struct("<I")
-"""Length in bytes of the frame that follows."""
+from advisor.watch.pipe import read_value, write_value
 
 
 class Job(Struct, frozen=True, tag=True):
@@ -130,37 +127,20 @@ class Problem(Struct, frozen=True, tag=True):
 Order = Job | Seek | WhatIf | LookAt | Record
 Frame = Tick | Problem
 
-_encoder = msgspec.msgpack.Encoder()
 _orders = msgspec.msgpack.Decoder(Order)
 _frames = msgspec.msgpack.Decoder(Frame)
 
 
 def write_frame(pipe: IO[bytes], frame: Order | Frame) -> None:
-    r"""Raises BrokenPipeError where nobody reads any more. A byte of a name that is no UTF-8 is written as `\xNN`."""
-    try:
-        data = _encoder.encode(frame)
-    except UnicodeEncodeError:
-        data = _encoder.encode(without_surrogates(msgspec.to_builtins(frame)))
-    pipe.write(LENGTH.pack(len(data)) + data)
-    pipe.flush()
+    """Raises BrokenPipeError where nobody reads any more."""
+    write_value(pipe, frame)
 
 
 def read_order(pipe: IO[bytes]) -> Order | None:
     """The next order; None at the end. Raises msgspec.DecodeError."""
-    data = _read(pipe)
-    return None if data is None else _orders.decode(data)
+    return read_value(pipe, _orders)
 
 
 def read_frame(pipe: IO[bytes]) -> Frame | None:
     """The next frame; None at the end. Raises msgspec.DecodeError."""
-    data = _read(pipe)
-    return None if data is None else _frames.decode(data)
-
-
-def _read(pipe: IO[bytes]) -> bytes | None:
-    head = pipe.read(LENGTH.size)
-    if len(head) < LENGTH.size:
-        return None
-    (length,) = LENGTH.unpack(head)
-    data = pipe.read(length)
-    return data if len(data) == length else None
+    return read_value(pipe, _frames)

@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 from msgspec.structs import replace
 
@@ -21,6 +20,7 @@ from advisor.profile.model import Profile
 from advisor.watch.adviser import Adviser
 from advisor.watch.asked import Asked
 from advisor.watch.frames import Frame, Job, Problem, Tick, read_order, write_frame
+from advisor.watch.pipe import take_stdout
 from advisor.watch.pulse import PulseTaker, pulses_of
 from advisor.watch.window import Window
 
@@ -33,7 +33,7 @@ ADVICE_SHARE = 0.1
 
 def main() -> None:
     """Do the job that comes first on stdin until stdin ends."""
-    orders, frames = sys.stdin.buffer, _take_stdout()
+    orders, frames = sys.stdin.buffer, take_stdout()
     job = read_order(orders)
     if not isinstance(job, Job):
         return
@@ -42,13 +42,6 @@ def main() -> None:
     with contextlib.suppress(BrokenPipeError):
         for frame in watch(job, asked):
             write_frame(frames, frame)
-
-
-def _take_stdout() -> BinaryIO:
-    """Stdout for frames alone: whatever prints goes to stderr from here on."""
-    frames = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    return frames
 
 
 def watch(job: Job, asked: Asked) -> Iterator[Frame]:

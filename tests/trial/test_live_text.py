@@ -15,6 +15,7 @@ from advisor.trial.live_document import (
     LIVE_SCHEMA,
     Eligible,
     LiveMetric,
+    LivePlan,
     LiveTrial,
     Measure,
     Memory,
@@ -111,17 +112,21 @@ def test_the_published_schema_is_that_of_the_types_and_describes_the_document() 
 def test_the_plan_says_what_stays_and_what_it_costs() -> None:
     lines = " ".join(
         plan_lines(
-            7,
-            "x",
-            ELIGIBLE,
-            asked_bytes=1024 * MIB,
-            missing_bytes=4 * MIB,
-            copied_bytes=3 * MIB,
-            children=2,
-            steps=3,
-            seconds=32.0,
+            LivePlan(
+                pid=7,
+                name="x",
+                eligible=ELIGIBLE,
+                steps=(0.25, 0.5, 1.0),
+                window_s=2.0,
+                windows=30,
+                asked_bytes=1024 * MIB,
+                missing_bytes=4 * MIB,
+                copied_bytes=3 * MIB,
+                children=2,
+            )
         )
     )
+    assert "measures for 4 min and as long as collapsing takes" in lines
     for words in ("1 GiB of process 7 (x)", "3 steps", "stay huge", "grow by 4 MiB", "3 places", "5 MiB"):
         assert words in lines
     assert "Up to 3 MiB more are taken from the host" in lines

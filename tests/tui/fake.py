@@ -12,6 +12,7 @@ from textual.widgets import Static
 from advisor.report.document import Report
 from advisor.tui.app import AdvisorApp
 from advisor.tui.table import ProcessTable
+from advisor.tui.trial_screen import TrialSource
 from advisor.watch.frames import Frame, LookAt, Problem, Pulse, Record, Seek, Tick, WhatIf
 
 PULSES = [Pulse(2.0 * n, float(n), 0.01 * n, 0.0, 0.25, 1 << 30) for n in range(5)]
@@ -64,9 +65,16 @@ class FakeSource:
 Scenario = Callable[[AdvisorApp, "Pilot[None]"], Awaitable[None]]
 
 
-def play(source: FakeSource, scenario: Scenario, size: tuple[int, int] = (80, 24), *, ticks: int = 1) -> AdvisorApp:
+def play(
+    source: FakeSource,
+    scenario: Scenario,
+    size: tuple[int, int] = (80, 24),
+    *,
+    ticks: int = 1,
+    trials: Callable[[], TrialSource] | None = None,
+) -> AdvisorApp:
     """Run the application without a terminal, with so many ticks sent, and the scenario in it."""
-    app = AdvisorApp(source)
+    app = AdvisorApp(source, trials=trials)
 
     async def run() -> None:
         async with app.run_test(size=size) as pilot:
