@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from advisor.cli.errors import CommandError, ExitCode
-from advisor.tui.app import AdvisorApp
+from advisor.tui.app import INTERRUPTED, AdvisorApp
+from advisor.tui.hangup import end_with_terminal
 from advisor.watch.child import Watcher
 from advisor.watch.frames import Job
 
@@ -22,6 +23,7 @@ def run(roots: tuple[str, str], profile: Path | None, interval_s: float | None, 
     if profile is not None and not profile.is_file():
         raise CommandError(f"{profile}: no such file", ExitCode.UNUSABLE)
     job = Job(*roots, profile=None if profile is None else str(profile), interval_s=interval_s, redact=redact)
+    end_with_terminal(sys.stdin.fileno(), INTERRUPTED)
 
     def trial() -> Trier:
         from advisor.watch.trial_child import Trier
