@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import tempfile
+import traceback
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from advisor import __version__
 from advisor.cli.errors import CommandError, ExitCode
+from advisor.render.escape import visible, visible_lines
 from advisor.tui.app import INTERRUPTED, AdvisorApp
 from advisor.tui.hangup import end_with_terminal
 from advisor.watch.child import Watcher
@@ -14,6 +20,9 @@ from advisor.watch.frames import Job
 
 if TYPE_CHECKING:
     from advisor.watch.trial_child import Trier
+
+SHOWN_OF_FAILURE = 200
+"""Characters of an exception's words that are shown; the file has all."""
 
 
 def run(roots: tuple[str, str], profile: Path | None, interval_s: float | None, *, redact: bool) -> int:
@@ -30,6 +39,26 @@ def run(roots: tuple[str, str], profile: Path | None, interval_s: float | None, 
 
         return Trier(redact=redact)
 
-    app = AdvisorApp(Watcher(job), trials=trial)
+    return show(AdvisorApp(Watcher(job), trials=trial))
+
+
+def show(app: AdvisorApp) -> int:
+    """Run it. Raises CommandError where a bug ended it: by then the terminal is as it was."""
     app.run()
+    if app.failure is not None:
+        raise CommandError(_report(app.failure), ExitCode.FAILED)
     return app.return_code or 0
+
+
+def _report(failure: Exception) -> str:
+    """One line; the traceback goes into a file that only this user may read: names of processes may be in it."""
+    said = visible(f"{type(failure).__name__}: {failure}")[:SHOWN_OF_FAILURE]
+    versions = f"hugepage-advisor {__version__}, textual {version('textual')}, Python {sys.version}\n"
+    text = versions + "".join(traceback.format_exception(failure))
+    try:
+        descriptor, path = tempfile.mkstemp(prefix="hugepage-advisor-", suffix=".txt")
+        with os.fdopen(descriptor, "w", errors="backslashreplace") as file:
+            file.write(text)
+    except OSError:
+        return f"a bug ended the interface: {said}. Please report it with this traceback:\n{visible_lines(text)}"
+    return f"a bug ended the interface: {said}. Please report it with the traceback in {path}"

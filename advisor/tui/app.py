@@ -125,7 +125,7 @@ class AdvisorApp(App[None]):
         self._restyle()
         self.screen.add_class("-empty")
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             # Only the main thread may take signals; elsewhere, as in tests, whoever runs the loop has them.
             with contextlib.suppress(RuntimeError, ValueError):
                 loop.add_signal_handler(number, self.action_interrupt)
@@ -133,6 +133,15 @@ class AdvisorApp(App[None]):
 
     def on_unmount(self) -> None:
         self._source.close()
+
+    @property
+    def failure(self) -> Exception | None:
+        """What ended it unexpectedly."""
+        return self._exception
+
+    def _fatal_error(self) -> None:
+        """Textual's own prints a screenful of code and values of variables; whoever runs this says it in one line."""
+        self._close_messages_no_wait()
 
     def on_resize(self) -> None:
         self._show_host()

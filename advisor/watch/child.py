@@ -31,7 +31,11 @@ class Watcher:
         May be called again once it has ended: that starts anew.
         """
         with tempfile.TemporaryFile() as errors:
-            child = ChildProcess(WORKER, errors)
+            try:
+                child = ChildProcess(WORKER, errors)
+            except OSError as error:  # no memory, no more processes: what this program is asked about
+                yield Problem(f"the process that watches the host could not be started: {error.strerror}")
+                return
             child.order(self.job)  # before anybody else can order anything
             self._child = child
             try:

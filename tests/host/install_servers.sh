@@ -19,6 +19,7 @@ redis-tools
 shellcheck
 stress-ng
 systemd                # systemd-tmpfiles, systemd-analyze
+tmux                   # a terminal for the interface
 tuned                  # tuned-adm
 "
 
