@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rich.text import Text
+from rich.text import Span, Text
 
 from advisor.render import words
+from advisor.render.escape import visible
 from advisor.render.numbers import UNKNOWN_SHORT, count, human_bytes, percent
 from advisor.render.page import bar_and_share, cell
 from advisor.report.process import ExpectedGain, ProcessEntry
@@ -214,13 +215,15 @@ def header(ink: Ink, columns: Sequence[tuple[Column, int]], order: Order) -> Tex
 
 def line(ink: Ink, process: ProcessEntry, columns: Sequence[tuple[Column, int]], *, indent: int = 0) -> Text:
     """One process, its name so far to the right. Names are escaped before they are cut, not half an escape."""
-    row = Text()
-    for number, (column, width) in enumerate(columns):
-        row.append(" " * GAP if number else "")
+    parts, spans, place = [], [], 0
+    for column, width in columns:
         lead = " " * indent if column.id == "name" else ""
-        said = ink.text(lead + column.text(process), column.role(process))
-        row.append(cell(said.plain, width, right=column.right), said.style or None)
-    return row
+        said = cell(visible(lead + column.text(process)), width, right=column.right)
+        if style := ink.style(column.role(process)):
+            spans.append(Span(place, place + len(said), style))
+        parts.append(said)
+        place += len(said) + GAP
+    return Text((" " * GAP).join(parts), spans=spans)
 
 
 def column_at(columns: Sequence[tuple[Column, int]], x: int) -> Column | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widgets import Static
@@ -27,6 +28,7 @@ class HostPanel(Vertical):
     def __init__(self, title: str, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._title = title
+        self._said: dict[str, Text] = {}
 
     def compose(self) -> ComposeResult:
         yield Static(self._title, id="top")
@@ -39,15 +41,20 @@ class HostPanel(Vertical):
         top = ink.join((self._title, "heading"), "  ", (strip.moment(tick), "muted"))
         if held:
             top = ink.join(top, "  ", ("held: space goes on", "medium"))
-        self.query_one("#top", Static).update(top)
+        self._say("top", top)
         first, *others = strip.lines(ink, tick, width)
         for line in others:
             first = first.append("\n").append_text(line)
-        self.query_one("#strip", Static).update(first)
+        self._say("strip", first)
         said = strip.notices(tick.report)
-        notice = self.query_one("#notice", Static)
-        notice.update(ink.text("! " + " ".join(said)))
-        notice.display = bool(said)
+        self._say("notice", ink.text("! " + " ".join(said)), layout=True)
+        self.query_one("#notice", Static).display = bool(said)
+
+    def _say(self, id: str, text: Text, *, layout: bool = False) -> None:
+        """Draw it where it is not there already. layout: whether it may take another number of lines."""
+        if self._said.get(id) != text:
+            self._said[id] = text
+            self.query_one(f"#{id}", Static).update(text, layout=layout)
 
     def fail(self, problem: Problem | None, ink: Ink, *, seen: bool) -> None:
         """Say why nothing more comes; None: it goes on. seen: whether there is anything on the screen yet."""

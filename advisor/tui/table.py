@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.console import Console
-from rich.style import Style
 from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.events import Click, Resize
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
@@ -83,6 +82,7 @@ class ProcessTable(ScrollView, can_focus=True):
         self._opened: set[str] = set()
         self._marks: set[Identity] = set()
         self._standing = ""
+        self._drawn: dict[int, tuple[Text, str, str]] = {}
         self._drawer = Console(width=1000, color_system="truecolor", force_terminal=True)
 
     @property
@@ -124,6 +124,8 @@ class ProcessTable(ScrollView, can_focus=True):
         if view.by != self._view.by:
             self._label = None
             self._opened.clear()
+        if ink is not self._ink:
+            self.refresh()
         self._report, self._view, self._ink = report, view, ink
         self._lay_out()
 
@@ -140,8 +142,19 @@ class ProcessTable(ScrollView, can_focus=True):
     def _stand(self) -> None:
         """What stands below the lines has changed, perhaps: then there is another place for them."""
         self._standing = standing(self._rows, self._view, self.marked)
-        self.virtual_size = Size(self.scrollable_content_region.width, len(self._rows) + self._fixed_lines())
-        self.refresh()
+        self._make_room(Size(self.scrollable_content_region.width, len(self._rows) + self._fixed_lines()))
+        self._redraw()
+
+    def _make_room(self, room: Size) -> None:
+        """For lines that came or went. Where the scroll bar stays there, or away, nothing else has to move: a new
+        layout at each birth and death of a process would have the whole screen drawn anew."""
+        tall = self.scrollable_content_region.height
+        below = room.height - tall
+        if (self.virtual_size.height > tall) == (below > 0) and self.scroll_offset.y <= max(below, 0):
+            self.set_reactive(ProcessTable.virtual_size, room)
+            self.vertical_scrollbar.window_virtual_size = room.height
+        else:
+            self.virtual_size = room
 
     def on_resize(self, event: Resize) -> None:
         """Columns are chosen by the width when lines are drawn."""
@@ -151,25 +164,31 @@ class ProcessTable(ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         """The titles, the row that is scrolled to this line, or, at the bottom, what stands below them."""
-        width = self.scrollable_content_region.width
-        columns = fitting(width - len(MARK))
+        drawn = self._drawn[y] = self._line(y)
+        return self._strip(*drawn)
+
+    def _redraw(self) -> None:
+        """Have the lines drawn that say something else than before: a tick changes few, and drawing costs most."""
+        for y, drawn in self._drawn.items():
+            if y < self.size.height and self._line(y) != drawn:
+                self.refresh(Region(0, y, self.size.width, 1))
+
+    def _line(self, y: int) -> tuple[Text, str, str]:
+        """What stands in a line, its look, and the mark before it."""
+        columns = fitting(self.scrollable_content_region.width - len(MARK))
         if y < HEADER_LINES:
-            style = self.get_component_rich_style("table--header")
-            return self._strip(header(self._ink, columns, self._view.order), width, style)
+            return header(self._ink, columns, self._view.order), "table--header", ""
         if self._standing and y == self.scrollable_content_region.height - 1:
-            style = self.get_component_rich_style("table--standing")
-            return self._strip(self._ink.text(self._standing), width, style, " ")
+            return self._ink.text(self._standing), "table--standing", " "
         place = y - HEADER_LINES + self.scroll_offset.y
         if place >= len(self._rows):
-            return Strip.blank(width, self.rich_style)
+            return Text(), "", ""
         row = self._rows[place]
         if isinstance(row, Group):
             text = group_line(self._ink, row, columns, opened=row.label in self._opened)
         else:
             text = line(self._ink, row, columns, indent=INDENT if self._view.by else 0)
-        style = self.get_component_rich_style("table--cursor") if place == self._cursor else self.rich_style
-        mark = self._mark_of(row)
-        return self._strip(text, width, style, mark)
+        return text, "table--cursor" if place == self._cursor else "", self._mark_of(row)
 
     def _mark_of(self, row: Row) -> str:
         """Whether all that a line stands for is marked, or a part of it."""
@@ -241,7 +260,7 @@ class ProcessTable(ScrollView, can_focus=True):
         row = self._rows[self._cursor]
         self._label, self._near = row.label if isinstance(row, Group) else None, identity(members_of(row)[0])
         self._keep_in_sight()
-        self.refresh()
+        self._redraw()
 
     def _keep_in_sight(self) -> None:
         top, sight = self.scroll_offset.y, self._lines_in_sight()
@@ -256,7 +275,9 @@ class ProcessTable(ScrollView, can_focus=True):
     def _lines_in_sight(self) -> int:
         return self.scrollable_content_region.height - self._fixed_lines()
 
-    def _strip(self, text: Text, width: int, style: Style, mark: str = "") -> Strip:
-        """A line of exactly this width, its mark before it, its own styles above that of the line."""
+    def _strip(self, text: Text, look: str, mark: str) -> Strip:
+        """A line of the table's width, its mark before it, its own styles above those of its look."""
+        width = self.scrollable_content_region.width
+        style = self.get_component_rich_style(look) if look else self.rich_style
         lead = Text(f"{mark:{len(MARK)}}", self.get_component_rich_style("table--mark", partial=True) if mark else "")
         return Strip(lead.append_text(text).render(self._drawer)).apply_style(style).adjust_cell_length(width, style)

@@ -1,4 +1,4 @@
-"""The interface with a bug in it: `python -m tests.host.crashing`. The third tick ends it."""
+"""The interface with a bug in it: `python -m tests.host.crashing`. The second tick, which is the first with the model, ends it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from advisor.watch.frames import Job, Tick
 class Crashing(AdvisorApp):
     def _take(self, tick: Tick) -> None:
         super()._take(tick)
-        if tick.position == 3:
+        if tick.model:
             raise ValueError("planted \x1b[31mbug")
 
 
 def main() -> None:
     try:
-        show(Crashing(Watcher(Job(interval_s=0.2))))
+        show(Crashing(Watcher(Job())))
     except CommandError as error:
         click.echo(f"hugepage-advisor: {error.format_message()}", err=True)
         raise SystemExit(error.code) from error
