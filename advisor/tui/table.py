@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from rich.console import Console
 from rich.text import Text
@@ -16,7 +16,8 @@ from textual.strip import Strip
 
 from advisor.report.document import Report
 from advisor.report.process import ProcessEntry
-from advisor.tui.columns import Identity, column_at, fitting, header, identity, line
+from advisor.tui.columns import Identity, Order, column_at, fitting, header, identity
+from advisor.tui.columns import line as process_line
 from advisor.tui.groups import Group, group_line
 from advisor.tui.ink import Ink
 from advisor.tui.rows import Row, View, members_of, place_of, rows, standing
@@ -28,6 +29,15 @@ MARK, PARTLY = "*", "+"
 
 INDENT = 2
 """Columns that members of a group hang in."""
+
+
+class Line(NamedTuple):
+    """What a line of the screen stands for. opened: a group whose members are below it, or one of those."""
+
+    what: Row | Order | str | None
+    look: str
+    mark: str = ""
+    opened: bool = False
 
 
 class ProcessTable(ScrollView, can_focus=True):
@@ -82,7 +92,7 @@ class ProcessTable(ScrollView, can_focus=True):
         self._opened: set[str] = set()
         self._marks: set[Identity] = set()
         self._standing = ""
-        self._drawn: dict[int, tuple[Text, str, str]] = {}
+        self._drawn: dict[int, tuple[Line, Text]] = {}
         self._drawer = Console(width=1000, color_system="truecolor", force_terminal=True)
 
     @property
@@ -164,31 +174,42 @@ class ProcessTable(ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         """The titles, the row that is scrolled to this line, or, at the bottom, what stands below them."""
-        drawn = self._drawn[y] = self._line(y)
-        return self._strip(*drawn)
+        line = self._line(y)
+        text = self._text(line)
+        self._drawn[y] = line, text
+        return self._strip(line, text)
 
     def _redraw(self) -> None:
         """Have the lines drawn that say something else than before: a tick changes few, and drawing costs most."""
-        for y, drawn in self._drawn.items():
-            if y < self.size.height and self._line(y) != drawn:
+        for y, (drawn, text) in self._drawn.items():
+            line = self._line(y) if y < self.size.height else drawn
+            if line != drawn and (line[1:] != drawn[1:] or self._text(line) != text):
                 self.refresh(Region(0, y, self.size.width, 1))
 
-    def _line(self, y: int) -> tuple[Text, str, str]:
-        """What stands in a line, its look, and the mark before it."""
-        columns = fitting(self.scrollable_content_region.width - len(MARK))
+    def _line(self, y: int) -> Line:
         if y < HEADER_LINES:
-            return header(self._ink, columns, self._view.order), "table--header", ""
+            return Line(self._view.order, "table--header")
         if self._standing and y == self.scrollable_content_region.height - 1:
-            return self._ink.text(self._standing), "table--standing", " "
+            return Line(self._standing, "table--standing", " ")
         place = y - HEADER_LINES + self.scroll_offset.y
         if place >= len(self._rows):
-            return Text(), "", ""
+            return Line(None, "")
         row = self._rows[place]
-        if isinstance(row, Group):
-            text = group_line(self._ink, row, columns, opened=row.label in self._opened)
-        else:
-            text = line(self._ink, row, columns, indent=INDENT if self._view.by else 0)
-        return text, "table--cursor" if place == self._cursor else "", self._mark_of(row)
+        opened = row.label in self._opened if isinstance(row, Group) else self._view.by is not None
+        return Line(row, "table--cursor" if place == self._cursor else "", self._mark_of(row), opened)
+
+    def _text(self, line: Line) -> Text:
+        columns = fitting(self.scrollable_content_region.width - len(MARK))
+        match line.what:
+            case None:
+                return Text()
+            case str():
+                return self._ink.text(line.what)
+            case Order():
+                return header(self._ink, columns, line.what)
+            case Group():
+                return group_line(self._ink, line.what, columns, opened=line.opened)
+        return process_line(self._ink, line.what, columns, indent=INDENT if line.opened else 0)
 
     def _mark_of(self, row: Row) -> str:
         """Whether all that a line stands for is marked, or a part of it."""
@@ -275,9 +296,10 @@ class ProcessTable(ScrollView, can_focus=True):
     def _lines_in_sight(self) -> int:
         return self.scrollable_content_region.height - self._fixed_lines()
 
-    def _strip(self, text: Text, look: str, mark: str) -> Strip:
+    def _strip(self, line: Line, text: Text) -> Strip:
         """A line of the table's width, its mark before it, its own styles above those of its look."""
         width = self.scrollable_content_region.width
-        style = self.get_component_rich_style(look) if look else self.rich_style
-        lead = Text(f"{mark:{len(MARK)}}", self.get_component_rich_style("table--mark", partial=True) if mark else "")
+        style = self.get_component_rich_style(line.look) if line.look else self.rich_style
+        mark_style = self.get_component_rich_style("table--mark", partial=True) if line.mark else ""
+        lead = Text(f"{line.mark:{len(MARK)}}", mark_style)
         return Strip(lead.append_text(text).render(self._drawer)).apply_style(style).adjust_cell_length(width, style)
