@@ -11,11 +11,11 @@ import pytest
 from msgspec.structs import replace
 
 from advisor.advise import advise
-from advisor.cli.plan_folder import write_folder
 from advisor.profile.codec import load_profile
 from advisor.render.plan_files import plan_files
 from advisor.report.document import Report
 from advisor.report.plan import Artefact, KernelValue
+from advisor.save.plan_folder import write_folder
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="apply.sh must be run as root")
 

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
-from advisor.cli.plan_folder import write_folder
+from advisor.cli.errors import CommandError, ExitCode
 from advisor.cli.report import Request as Request
 from advisor.cli.report import make
 from advisor.render.plan_files import plan_files
 from advisor.render.plan_text import render_plan
 from advisor.report.plan import Artefact
+from advisor.save.plan_folder import FolderRefused, write_folder
 
 
 def run(request: Request, profile_path: Path | None, folder: Path | None) -> None:
@@ -20,7 +21,10 @@ def run(request: Request, profile_path: Path | None, folder: Path | None) -> Non
     if folder is None:
         click.echo(render_plan(report), nl=False)
         return
-    write_folder(folder, plan_files(report))
+    try:
+        write_folder(folder, plan_files(report))
+    except FolderRefused as refusal:
+        raise CommandError(str(refusal), ExitCode.USAGE) from refusal
     click.echo(_done(folder, report.plan.artefacts), err=True)
 
 

@@ -16,9 +16,7 @@ from advisor.collect.options import DEFAULT_INTERVAL_S, SamplerOptions
 from advisor.collect.sampler import Sampler
 from advisor.collect.session import iterate_samples, make_header
 from advisor.procfs.fs import KernelFs
-from advisor.profile.codec import ProfileWriter
-
-SUFFIXES = (".jsonl", ".jsonl.zst", ".jsonl.gz")
+from advisor.profile.codec import SUFFIXES, ProfileWriter
 
 
 def run(

@@ -50,11 +50,16 @@ def thp_parts(host: Host) -> list[str]:
         parts.append(f"{percent(thp.fault_fallback_share)} of faults fell back")
     elif thp.fault_fallback_share_since_boot is not None:
         parts.append(f"{percent(thp.fault_fallback_share_since_boot)} of faults fell back since boot")
-    if khugepaged.pass_s is not None:
-        parts.append(f"khugepaged pass {duration(khugepaged.pass_s)}")
+    if pass_s := khugepaged_pass(host):
+        parts.append(f"khugepaged {pass_s}")
     if khugepaged.pages_collapsed_per_s is not None:
         parts.append(f"{rate(khugepaged.pages_collapsed_per_s)} collapsed")
     return parts
+
+
+def khugepaged_pass(host: Host) -> str:
+    """How long khugepaged takes to look at everything once; empty where that is unknown."""
+    return "" if host.khugepaged.pass_s is None else f"pass {duration(host.khugepaged.pass_s)}"
 
 
 def pool_parts(host: Host) -> list[str]:

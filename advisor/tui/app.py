@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
@@ -27,6 +28,7 @@ from advisor.tui.help import HelpScreen
 from advisor.tui.host_panel import HostPanel
 from advisor.tui.ink import Ink
 from advisor.tui.key_bar import KeyBar
+from advisor.tui.record import RecordKey
 from advisor.tui.replay import ReplayBar
 from advisor.tui.rows import View
 from advisor.tui.source import Source
@@ -77,6 +79,8 @@ class AdvisorApp(App[None]):
         Binding("left,comma", "step(-1)", "Sample before", show=False),
         Binding("left_square_bracket", "start", "First sample", show=False),
         Binding("right_square_bracket", "end", "Last sample", show=False),
+        Binding("s", "record", "Record", show=False),
+        Binding("e", "export", "Export", show=False),
         Binding("R", "restart", "Watch again", show=False),
         Binding("T", "trial", "Trial", show=False),
         Binding("t", "theme", "Theme", show=False),
@@ -109,6 +113,7 @@ class AdvisorApp(App[None]):
         self._opened: int | None = None
         self._held = False
         self._ink = Ink()
+        self._recording = RecordKey(self, source.order)
 
     def compose(self) -> ComposeResult:
         yield HostPanel(self.TITLE or "")
@@ -162,12 +167,17 @@ class AdvisorApp(App[None]):
         if message.run != self._run:
             return
         if isinstance(frame, Tick):
+            self._recording.hear(frame.recording)
             self._newest = frame
             self._fail(None)
             if not self._held or self.tick is None:
                 self._take(frame)
+            else:
+                self._show_host()
         elif isinstance(frame, Problem):
             self.query_one(ReplayBar).pause()
+            self._recording.end()
+            self._show_host()
             self._fail(frame)
 
     def _take(self, tick: Tick) -> None:
@@ -183,7 +193,7 @@ class AdvisorApp(App[None]):
     def _show_host(self) -> None:
         if self.tick is not None:
             width, held = max(self.size.width - 2, 20), self._held and self._source.is_live
-            self.query_one(HostPanel).show(self.tick, self._ink, width, held=held)
+            self.query_one(HostPanel).show(self.tick, self._recording.newest, self._ink, width, held=held)
 
     def _show_processes(self) -> None:
         tick = self.tick
@@ -253,6 +263,8 @@ class AdvisorApp(App[None]):
                 return self._opened is None and len(self.screen_stack) == 1 and not isinstance(self.focused, Input)
             case "sort" | "reverse" | "unsorted" | "group":
                 return self._opened is None
+            case "record" | "export":
+                return len(self.screen_stack) == 1
             case "hold" | "go_on":
                 return self._source.is_live and self._held == (action == "go_on")
             case "play" | "pause":
@@ -337,6 +349,24 @@ class AdvisorApp(App[None]):
 
     def action_end(self) -> None:
         self.query_one(ReplayBar).go_to_end()
+
+    async def action_record(self) -> None:
+        """Start recording into a new file, or end that."""
+        await self._recording.press(self._newest)
+
+    async def action_export(self) -> None:
+        """Write the report on the screen, or its plan, to files."""
+        if self.tick is None:
+            self.notify("Nothing has been seen yet.", markup=False)
+            return
+        from advisor.tui.export import ExportScreen
+
+        what_if = not self.tick.what_if.is_empty
+        await self.push_screen(ExportScreen(self.tick.report, what_if=what_if), self._exported)
+
+    def _exported(self, path: Path | None) -> None:
+        if path is not None:
+            self.notify(self._ink.text(f"Written: {path}").plain, markup=False)
 
     def action_restart(self) -> None:
         """Watch again once the source has ended."""

@@ -14,7 +14,7 @@ from textual.widget import Widget
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from advisor.tui.detail_save import AskPath
+from advisor.tui.ask_path import ask_for_text
 from advisor.tui.detail_texts import Paste, entry, text, undo_text
 from advisor.tui.ink import Ink
 
@@ -91,7 +91,7 @@ class PastesPane(Widget):
 
     def action_write(self) -> None:
         if self.chosen is not None:
-            self.app.push_screen(AskPath(self.chosen.artefact.text, self.chosen.file_name), self._written)
+            self.app.push_screen(ask_for_text(self.chosen.artefact.text, self.chosen.file_name), self._written)
 
     def _copy(self, said: str, what: str) -> None:
         """By OSC 52, which a terminal may ignore: hence no promise that it is in the clipboard."""

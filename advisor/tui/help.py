@@ -21,6 +21,8 @@ KEYS = (
     ("< >", "sort by the next column; r turns the order round; 0 goes back to what is at stake"),
     ("b", "group by application, by cgroup, not at all; enter opens and folds a group"),
     ("m M", "mark a process or all of a group, and go on to the next; unmark all"),
+    ("e", "export: the plan as a folder, the report as JSON, Markdown or text, as they are on the screen"),
+    ("s", "record what is seen from now on, in a new file; s again ends it"),
     ("space", "hold the screen and go on; of a recording: play and pause"),
     (", . left right", "of a recording: one sample back or on; [ ] first or last"),
     ("R", "start watching again when the process that watches has ended"),
@@ -28,6 +30,14 @@ KEYS = (
     ("t", "dark, light, high contrast"),
     ("ctrl+p", "all commands"),
     ("q, ctrl+c", "quit"),
+)
+
+STRIP_HELP = (
+    ("available", "memory to be had without swapping; the curve is its share of all memory"),
+    ("fragmentation", "share of free memory in pieces that are smaller than a huge page"),
+    ("fallback", "share of the faults that asked for a huge page and got none"),
+    ("stalls", "allocations that had to wait for compaction"),
+    ("cost", "of one CPU, over the last two minutes: sampling, and advising with all else of the watching process"),
 )
 
 COLUMN_HELP = (
@@ -64,6 +74,8 @@ class HelpScreen(ModalScreen[None]):
             yield Static(_table(KEYS))
             yield Static("")
             yield Static(_table(COLUMN_HELP))
+            yield Static("")
+            yield Static(_table(STRIP_HELP))
 
 
 def _table(rows: tuple[tuple[str, str], ...]) -> Table:

@@ -9,7 +9,7 @@ from textual.widgets import Static
 
 from advisor.tui import strip
 from advisor.tui.ink import Ink
-from advisor.watch.frames import Problem, Tick
+from advisor.watch.frames import Problem, Recording, Tick
 
 
 class HostPanel(Vertical):
@@ -18,7 +18,7 @@ class HostPanel(Vertical):
     DEFAULT_CSS = """
     HostPanel { height: auto; }
     HostPanel #top { height: 1; padding: 0 1; background: $surface; }
-    HostPanel #strip { height: 6; padding: 0 1; }
+    HostPanel #strip { height: 7; padding: 0 1; }
     HostPanel #notice { height: auto; max-height: 2; padding: 0 1; color: $text-warning; display: none; }
     HostPanel #failed {
         height: auto; padding: 0 1; background: $error 20%; text-style: bold; display: none;
@@ -36,12 +36,10 @@ class HostPanel(Vertical):
         yield Static(id="strip")
         yield Static(id="notice")
 
-    def show(self, tick: Tick, ink: Ink, width: int, *, held: bool) -> None:
-        """The host as of this tick, in lines of so many columns. held: newer ticks are not shown."""
-        top = ink.join((self._title, "heading"), "  ", (strip.moment(tick), "muted"))
-        if held:
-            top = ink.join(top, "  ", ("held: space goes on", "medium"))
-        self._say("top", top)
+    def show(self, tick: Tick, recording: Recording | None, ink: Ink, width: int, *, held: bool) -> None:
+        """The host as of this tick, in lines of so many columns. recording: the newest word on it; held: newer ticks
+        are not shown."""
+        self._say("top", strip.top(ink, self._title, tick, recording, width, held=held))
         first, *others = strip.lines(ink, tick, width)
         for line in others:
             first = first.append("\n").append_text(line)

@@ -9,7 +9,7 @@ from textual.timer import Timer
 from textual.widget import Widget
 
 from advisor.render.numbers import count
-from advisor.tui import strip
+from advisor.tui.drawing import place_on_slider, slider
 
 PLAY_S = 0.5
 """Seconds between samples while a recording plays. Source: own choice. Reason: eyes follow two changes a second."""
@@ -94,12 +94,12 @@ class ReplayBar(Widget):
     def render(self) -> Text:
         """> ---o----- 3 of 18."""
         mark = "‖" if self._playing is None else "▶"
-        return Text(f"{mark} {strip.slider(self._position, self._length, self._rail())}{self._said()}")
+        return Text(f"{mark} {slider(self._position, self._length, self._rail())}{self._said()}")
 
     def on_click(self, event: Click) -> None:
         place = event.get_content_offset(self)
         if place is not None and LEAD <= place.x < LEAD + self._rail():
-            self.go(strip.place_on_slider(place.x - LEAD, self._length, self._rail()))
+            self.go(place_on_slider(place.x - LEAD, self._length, self._rail()))
 
     def _said(self) -> str:
         end = ", end" if self._position == self._length else ""

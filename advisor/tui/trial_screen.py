@@ -21,7 +21,7 @@ from advisor.render.live_text import NARROWEST, render_live_json, render_live_te
 from advisor.report.document import Report
 from advisor.report.process import ProcessEntry
 from advisor.trial.live_document import LiveMetric, LivePlan, LiveTrial, SoFar
-from advisor.tui.detail_save import AskPath
+from advisor.tui.ask_path import ask_for_text
 from advisor.tui.ink import Ink
 from advisor.tui.themes import role_styles
 from advisor.tui.trial_form import LOOKING, TrialForm
@@ -281,7 +281,7 @@ class TrialScreen(ModalScreen[TrialSettings]):
             return
         text = render_live_json(self._done) if as_json else render_live_text(self._done)
         name = f"trial-{self._done.pid}.{'json' if as_json else 'txt'}"
-        self.app.push_screen(AskPath(text, name), self._written)
+        self.app.push_screen(ask_for_text(text, name), self._written)
 
     def _written(self, path: Path | None) -> None:
         if path is not None:

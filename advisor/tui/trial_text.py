@@ -12,8 +12,8 @@ from advisor.render.numbers import UNKNOWN_SHORT, count, duration, human_bytes, 
 from advisor.report.document import Report
 from advisor.trial.document import Interval
 from advisor.trial.live_document import LiveMetric, LivePlan, Response, SoFar
+from advisor.tui.drawing import BLOCKS
 from advisor.tui.ink import Ink
-from advisor.tui.strip import BLOCKS
 
 METRIC_HELP = (
     "A shell command, run with your rights, that prints how fast the process works; its last number counts. It finds"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import BinaryIO
 
@@ -17,7 +18,9 @@ class Asked:
         self.position = 1
         self.what_if = WhatIf()
         self.pid: int | None = None
-        self.recording: str | None = None
+        self.recording = Record(None)
+        self.at_end: Callable[[], None] = lambda: None
+        """What must be done before the process ends."""
         self._queue: SimpleQueue[Order] = SimpleQueue()
 
     def listen(self, orders: BinaryIO) -> None:
@@ -26,7 +29,8 @@ class Asked:
         def read() -> None:
             while (order := read_order(orders)) is not None:
                 self._queue.put(order)
-            os._exit(0)  # at once, whatever is being read: nothing is written that could be left half done
+            self.at_end()
+            os._exit(0)  # at once, whatever is being read: nothing else is written that could be left half done
 
         threading.Thread(target=read, daemon=True).start()
 
@@ -49,7 +53,7 @@ class Asked:
                 self.what_if = order
             case LookAt(pid):
                 self.pid = pid
-            case Record(path):
-                self.recording = path
+            case Record():
+                self.recording = order
             case Job():  # was read before the listening began
                 pass

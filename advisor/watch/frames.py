@@ -104,6 +104,8 @@ class Tick(Struct, frozen=True, tag=True):
     pulses: up to then, oldest first. advice_cpu_s: CPU seconds that this report took after its sample. model: whether
     the gain model took part, which it does as soon as it is loaded. what_if: what the report was made under; advised:
     the plan without it, null where it is empty. close_up: of the process that is looked at. recording: the newest.
+    watch_share: CPU of the whole process that watches, sampling and advising, as a share of one CPU over the last
+    samples; null before the second one, and of a recording.
     """
 
     report: Report
@@ -116,6 +118,7 @@ class Tick(Struct, frozen=True, tag=True):
     advised: HostPlan | None = None
     close_up: CloseUp | None = None
     recording: Recording | None = None
+    watch_share: float | None = None
 
 
 class Problem(Struct, frozen=True, tag=True):

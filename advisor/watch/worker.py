@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -22,6 +22,8 @@ from advisor.watch.asked import Asked
 from advisor.watch.frames import Frame, Job, Problem, Tick, read_order, write_frame
 from advisor.watch.pipe import take_stdout
 from advisor.watch.pulse import PulseTaker, pulses_of
+from advisor.watch.recorder import Recorder
+from advisor.watch.spent import Spent
 from advisor.watch.window import Window
 
 INTERVAL_S = 2.0
@@ -39,12 +41,12 @@ def main() -> None:
         return
     asked = Asked()
     asked.listen(orders)
-    with contextlib.suppress(BrokenPipeError):
-        for frame in watch(job, asked):
+    with contextlib.suppress(BrokenPipeError), contextlib.closing(watch(job, asked)) as watched:
+        for frame in watched:
             write_frame(frames, frame)
 
 
-def watch(job: Job, asked: Asked) -> Iterator[Frame]:
+def watch(job: Job, asked: Asked) -> Generator[Frame]:
     """The frames of a job. Ends only with a Problem, where nothing can be shown."""
     if job.profile is not None:
         try:
@@ -95,11 +97,15 @@ def _live(job: Job, asked: Asked) -> Iterator[Frame]:
     )
     sampler = Sampler(fs, options)
     window, adviser, number = Window(), Adviser(job.redact, None), 0
-    pulse = PulseTaker(sampler.host_facts.clock_ticks_per_s)
+    pulse, spent = PulseTaker(sampler.host_facts.clock_ticks_per_s), Spent()
+    recorder = Recorder(lambda: make_header(sampler, redacted=job.redact), redact=job.redact)
+    asked.at_end = recorder.close
 
     def tick() -> Tick:
+        recorder.obey(asked.recording, window.samples)
         profile = Profile(make_header(sampler, redacted=job.redact), window.samples)
-        return adviser.tick(profile, asked, number, None, list(pulse.pulses))
+        made = adviser.tick(profile, asked, number, None, list(pulse.pulses))
+        return replace(made, recording=recorder.state, watch_share=spent.share)
 
     while True:
         sample = sampler.tick()
@@ -109,6 +115,8 @@ def _live(job: Job, asked: Asked) -> Iterator[Frame]:
         number += 1
         window.add(sample)
         pulse.add(sample)
+        spent.add()
+        recorder.add(sample)
         yield (sent := tick())
         if number == 1 and adviser.load_model():
             yield (sent := tick())

@@ -22,10 +22,10 @@ from typing import Any, NamedTuple
 import pytest
 
 from advisor.advise import advise as advisor_report
-from advisor.cli.plan_folder import write_folder
 from advisor.profile.codec import load_profile
 from advisor.render.plan_files import plan_files
 from advisor.report.document import encode_report
+from advisor.save.plan_folder import write_folder
 from tests.host.knobs import THP, current, setting
 from tests.programs import PLANTED, program
 

@@ -54,8 +54,12 @@ class FakeSource:
         self._queue.put(None)
 
     def send(self, report: Report | None = None, position: int = 1, *, model: bool = True) -> None:
+        self.put(Tick(report or self.report, position, self.length, PULSES, 0.1, model))
+
+    def put(self, tick: Tick) -> None:
+        """Send a tick that is made already."""
         self.sent += 1
-        self._queue.put(Tick(report or self.report, position, self.length, PULSES, 0.1, model))
+        self._queue.put(tick)
 
     def fail(self, message: str) -> None:
         self.sent += 1

@@ -17,9 +17,9 @@ from textual.widgets import Input, OptionList, Static, TabbedContent
 
 from advisor.report.document import Report, SkippedProcess
 from advisor.report.process import ProcessEntry
+from advisor.tui.ask_path import AskPath
 from advisor.tui.detail import TABS, DetailView
 from advisor.tui.detail_pastes import PastesPane
-from advisor.tui.detail_save import AskPath
 from tests.render.conftest import make_report
 
 QEMU, JAVA, EVIL = 2211, 3302, 8001

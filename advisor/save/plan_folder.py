@@ -10,7 +10,6 @@ from pathlib import Path
 
 import msgspec
 
-from advisor.cli.errors import CommandError, ExitCode
 from advisor.render.plan_files import FOLDER_SCHEMA, INDEX_NAME, KEPT_NAME, FolderIndex, PlanFile
 
 FOLDER_MODE, FILE_MODE, SCRIPT_MODE = 0o700, 0o600, 0o700
@@ -22,10 +21,14 @@ PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 """Names that an index may list: files of the folder itself."""
 
 
+class FolderRefused(Exception):
+    """The folder is not to be written to; the message names it and says why."""
+
+
 def write_folder(folder: Path, files: Sequence[PlanFile]) -> None:
     """Write all files below `folder`, which is made, empty, or an earlier plan's that is not in force.
 
-    The files of an earlier plan are removed. Symbolic links are not followed. Raises CommandError, OSError.
+    The files of an earlier plan are removed. Symbolic links are not followed. Raises FolderRefused, OSError.
     """
     handle = _open_folder(folder)
     try:
@@ -53,7 +56,7 @@ def _open_folder(folder: Path) -> int:
 
 
 def _to_replace(folder: Path, handle: int) -> Iterable[str]:
-    """The files of an earlier plan in the folder. Raises CommandError where it is somebody else's, or in force."""
+    """The files of an earlier plan in the folder. Raises FolderRefused where it is somebody else's, or in force."""
     present = set(os.listdir(handle))
     if not present:
         return []
@@ -89,5 +92,5 @@ def _write(handle: int, file: PlanFile) -> None:
         stream.write(file.text.encode("utf-8", "backslashreplace"))
 
 
-def _refusal(folder: Path, why: str) -> CommandError:
-    return CommandError(f"{folder}: {why}", ExitCode.USAGE)
+def _refusal(folder: Path, why: str) -> FolderRefused:
+    return FolderRefused(f"{folder}: {why}")

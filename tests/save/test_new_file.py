@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from advisor.tui.save import write_new
+from advisor.save.new_file import write_new
 
 
 def test_a_new_file_is_its_owners_alone_whatever_the_umask(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_what_cannot_be_written_whole_is_taken_away(tmp_path: Path, monkeypatch:
         def write(self, _: bytes) -> None:
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("advisor.tui.save.os.fdopen", lambda descriptor, _: Full(descriptor))
+    monkeypatch.setattr("advisor.save.new_file.os.fdopen", lambda descriptor, _: Full(descriptor))
     with pytest.raises(OSError, match="No space"):
         write_new(tmp_path / "a", "text")
     assert list(tmp_path.iterdir()) == []
