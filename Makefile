@@ -9,8 +9,9 @@ REPORT_FLAGS ?=
 report: $(VENV)/runtime ## A report of this host
 	$(BIN)/hugepage-advisor report $(REPORT_FLAGS)
 
-test: $(VENV)/dev servers ## All tests, those that use this machine's kernel included
-	$(BIN)/python -m pytest
+test: $(VENV)/dev servers ## All tests: side by side, then, one by one, those that use this machine's kernel
+	$(BIN)/python -m pytest -m "not host" --numprocesses logical --maxprocesses 8 --dist worksteal
+	$(BIN)/python -m pytest -m host
 
 servers: ## What host tests start: installed with apt as root where it is missing, never started (INSTALL=no: nothing)
 	tests/host/install_servers.sh

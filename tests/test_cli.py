@@ -18,15 +18,15 @@ from advisor.cli.main import cli
 from advisor.collect.probes import PROBES
 from advisor.predictor import ModelError
 from tests.fake_proc import FakeProc
+from tests.in_process import advisor
 from tests.programs import planted
 
 IDLE = str(Path(__file__).resolve().parents[1] / "sample_profiles" / "idle.jsonl.zst")
 
 
-def run(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # type: ignore[call-overload, no-any-return]  # options pass through
-        [sys.executable, "-m", "advisor", *arguments], capture_output=True, text=True, **options
-    )
+def started(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """As a user starts it; `advisor` does the same inside this process."""
+    return subprocess.run([sys.executable, "-m", "advisor", *arguments], capture_output=True, text=True)
 
 
 @pytest.fixture
@@ -49,13 +49,13 @@ def test_every_command_and_option_has_help() -> None:
 
 
 def test_without_a_command_and_without_a_terminal_there_is_help() -> None:
-    done = run()
+    done = started()
     assert done.returncode == 0, done.stderr
     assert "Commands:" in done.stdout and "tui" in done.stdout
 
 
 def test_a_captured_tree_gives_a_report_of_one_sample(tree: list[str]) -> None:
-    done = run(*tree, "report", "--json")
+    done = started(*tree, "report", "--json")
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     assert report["source"]["kind"] == "tree"
@@ -66,8 +66,8 @@ def test_a_captured_tree_gives_a_report_of_one_sample(tree: list[str]) -> None:
 
 def test_the_report_of_a_recording_is_the_report_of_the_tree(tree: list[str], tmp_path: Path) -> None:
     profile = tmp_path / "p.jsonl.zst"
-    assert run(*tree, "record", "-o", str(profile)).returncode == 0
-    live, saved = (json.loads(run(*tree, "report", *more, "--json").stdout) for more in ([], [str(profile)]))
+    assert started(*tree, "record", "-o", str(profile)).returncode == 0
+    live, saved = (json.loads(advisor(*tree, "report", *more, "--json").stdout) for more in ([], [str(profile)]))
     for report in (live, saved):
         del report["generated_at"], report["source"]
     live_limits, saved_limits = live.pop("limitations"), saved.pop("limitations")
@@ -80,7 +80,7 @@ def test_output_goes_to_a_private_file_that_is_whole(
     tree: list[str], tmp_path: Path, format_option: list[str]
 ) -> None:
     file = tmp_path / "report"
-    done = run(*tree, "report", *format_option, "-o", str(file))
+    done = advisor(*tree, "report", *format_option, "-o", str(file))
     assert (done.returncode, done.stdout) == (0, "")
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert file.read_text().endswith("\n")
@@ -88,8 +88,8 @@ def test_output_goes_to_a_private_file_that_is_whole(
 
 
 def test_secrets_stay_out_unless_asked_for(tree: list[str]) -> None:
-    assert "hunter2" not in run(*tree, "report", "--json").stdout
-    assert "hunter2" in run(*tree, "report", "--json", "--no-redact").stdout
+    assert "hunter2" not in advisor(*tree, "report", "--json").stdout
+    assert "hunter2" in advisor(*tree, "report", "--json", "--no-redact").stdout
 
 
 @pytest.mark.parametrize(
@@ -116,6 +116,7 @@ def test_secrets_stay_out_unless_asked_for(tree: list[str]) -> None:
     ],
 )
 def test_what_goes_wrong_is_one_clear_line_and_a_code(arguments: list[str], code: int, says: str) -> None:
+    run = started if arguments[0] in ("record", "tui") else advisor
     done = run(*arguments)
     assert done.returncode == code, done.stderr
     assert says in done.stderr
@@ -140,7 +141,7 @@ def test_a_probe_is_of_a_running_process_that_is_named(arguments: list[str], wor
 
 def test_a_live_process_is_probed_and_the_cost_is_said_before() -> None:
     with planted("tiny", 8) as process:
-        done = run(
+        done = advisor(
             "report", "--pid", str(process.pid), "--duration", "0.1", "--probe", "density, referenced", "--json"
         )
     assert done.returncode == 0, done.stderr
@@ -156,7 +157,7 @@ def test_a_live_process_is_probed_and_the_cost_is_said_before() -> None:
 
 
 def test_a_captured_tree_cannot_be_probed_and_says_so(tree: list[str]) -> None:
-    done = run(*tree, "report", "--pid", "10", "--probe", "density")
+    done = advisor(*tree, "report", "--pid", "10", "--probe", "density")
     assert done.returncode == 0, done.stderr
     assert "probe density: could not run, captured-tree" in done.stdout
 
@@ -185,15 +186,15 @@ def test_a_reader_that_goes_away_is_met_with_silence() -> None:
 
 
 def test_every_name_that_explain_lists_can_be_explained() -> None:
-    listed = run("explain").stdout
+    listed = advisor("explain").stdout
     names = [line.split()[0] for line in listed.splitlines() if line.startswith("  ")]
     assert len(names) > 150
-    program = "import sys\nfrom advisor.cli.explain import run\nfor name in sys.argv[1:]: run(name)\n"
-    done = subprocess.run([sys.executable, "-c", program, *names], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    for name in names:
+        done = advisor("explain", name)
+        assert done.returncode == 0, done.stderr
 
 
 def test_text_fits_the_width_it_is_given(tree: list[str]) -> None:
     for width in (80, 120):
-        done = run(*tree, "report", env={**os.environ, "COLUMNS": str(width)})
+        done = advisor(*tree, "report", env={**os.environ, "COLUMNS": str(width)})
         assert max(map(len, done.stdout.splitlines())) <= width

@@ -48,6 +48,7 @@ def test_reporting_needs_no_terminal_interface() -> None:
     assert "textual" not in imported_by(["report", "--duration", "0"])
 
 
+@pytest.mark.host  # a host has one trial at a time
 def test_measuring_needs_neither_frames_nor_a_model() -> None:
     imported = imported_by(["trial", "--policies", "base", "--rounds", "1", "--json", "--", "true"])
     assert imported.isdisjoint({"textual", "sklearn", "skops", "polars"})

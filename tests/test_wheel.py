@@ -6,7 +6,9 @@ import json
 import subprocess
 import sys
 import venv
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,10 +22,10 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
     subprocess.run([*pip, "wheel", "--no-deps", "--wheel-dir", str(folder), str(ROOT)], check=True)
     environment = folder / "environment"
-    venv.create(environment, with_pip=True)
+    venv.create(environment)
     wheel = next(folder.glob("*.whl"))
-    python = str(environment / "bin" / "python")
-    subprocess.run([python, "-m", "pip", "--disable-pip-version-check", "-q", "install", str(wheel)], check=True)
+    into = ["--python", str(environment / "bin" / "python"), "install", "--no-compile"]
+    subprocess.run([*pip, *into, str(wheel)], check=True)
     return environment / "bin"
 
 
@@ -47,10 +49,22 @@ def test_models_schema_and_sample_profiles_are_inside(installed: Path) -> None:
 
 
 def test_an_installed_wheel_reports_its_sample_profiles(installed: Path) -> None:
-    program = "import importlib.resources as r; print(r.files('advisor') / 'sample_profiles')"
-    found = subprocess.run([installed / "python", "-c", program], capture_output=True, text=True, cwd="/")
-    for profile in sorted(Path(found.stdout.strip()).glob("*.jsonl.zst")):
-        command = [str(installed / "hugepage-advisor"), "report", str(profile), "--json"]
-        done = subprocess.run(command, capture_output=True, text=True, cwd="/")
-        assert done.returncode == 0, (profile.name, done.stderr)
-        assert json.loads(done.stdout)["processes"], profile.name
+    program = (
+        "import importlib.resources as r\n"
+        "from advisor.cli.main import cli\n"
+        "for profile in sorted((r.files('advisor') / 'sample_profiles').glob('*.jsonl.zst')):\n"
+        "    cli.main(['report', str(profile), '--json'], standalone_mode=False)\n"
+    )
+    done = subprocess.run([installed / "python", "-c", program], capture_output=True, text=True, cwd="/")
+    assert done.returncode == 0, done.stderr
+    reports = list(whole_documents(done.stdout))
+    assert len(reports) >= 6
+    assert all(report["processes"] for report in reports)
+
+
+def whole_documents(text: str) -> Iterator[dict[str, Any]]:
+    """JSON documents that stand one behind the other."""
+    while text := text.lstrip():
+        document, end = json.JSONDecoder().raw_decode(text)
+        yield document
+        text = text[end:]

@@ -11,7 +11,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.host.knobs import POOLS, THP, current
+from tests.in_process import advisor
 from tests.samples.bench import Bench, bench
 
 CLOSE = 0.02
@@ -115,17 +115,13 @@ def advise(bench: Bench, pids: Sequence[int], pid: int, want: str | None = None)
     """What report and plan say of these processes, as a user would ask. want: a policy for `pid`, as in --want."""
     folder = bench.folder / "plan"
     asked = [f"--pid={one}" for one in pids] + ([f"--want={pid}={want}"] if want else [])
-    document = json.loads(advisor("report", "--json", "--duration=1", *asked))
-    (entry,) = (one for one in document["processes"] if one["pid"] == pid)
-    advisor("plan", "-o", str(folder), "--duration=1", *asked)
-    return Advice(folder, document["plan"], entry["recommendation"])
-
-
-def advisor(*arguments: str) -> str:
-    command = [sys.executable, "-m", "advisor", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = advisor("report", "--json", "--duration=0.5", *asked)
     assert done.returncode == 0, done.stderr
-    return done.stdout
+    document = json.loads(done.stdout)
+    (entry,) = (one for one in document["processes"] if one["pid"] == pid)
+    done = advisor("plan", "-o", str(folder), "--duration=0.5", *asked)
+    assert done.returncode == 0, done.stderr
+    return Advice(folder, document["plan"], entry["recommendation"])
 
 
 @contextmanager

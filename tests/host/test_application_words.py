@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests.host.knobs import THP, setting
+from tests.in_process import advisor
 
 pytestmark = pytest.mark.host
 
@@ -85,10 +86,7 @@ def huge_bytes(pid: int) -> int:
 
 
 def report_of(*pids: int) -> dict[str, Any]:
-    command = [sys.executable, "-m", "advisor", "report", "--json", "--duration", "1"]
-    for pid in pids:
-        command += ["--pid", str(pid)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = advisor("report", "--json", "--duration=0.5", *(f"--pid={pid}" for pid in pids))
     assert done.returncode == 0, done.stderr
     report: dict[str, Any] = json.loads(done.stdout)
     return report

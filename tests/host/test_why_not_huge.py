@@ -6,7 +6,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -25,6 +24,7 @@ from advisor.procfs.fs import KernelFs
 from advisor.procfs.khugepaged_trace import tracefs_of
 from advisor.profile.model import Profile
 from tests.host.knobs import THP, setting
+from tests.in_process import advisor
 from tests.planted_vmas import MIB, SIZE, pmd_bytes
 from tests.programs import planted_vma
 
@@ -64,10 +64,8 @@ def why_not_huge(pids: dict[str, int]) -> dict[str, Why]:
 
 def why_not_huge_by_command(pids: dict[str, int], *options: str) -> dict[str, Why]:
     """The same by the command line."""
-    command = [sys.executable, "-m", "advisor", "report", "--json", "--duration", "0", *options]
-    for pid in pids.values():
-        command += ["--pid", str(pid)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    named = [f"--pid={pid}" for pid in pids.values()]
+    done = advisor("report", "--json", "--duration=0", *options, *named)
     assert done.returncode == 0, done.stderr
     entries = {entry["pid"]: entry for entry in json.loads(done.stdout)["processes"]}
     return {kind: {one["reason"]: one for one in entries[pid]["why_not_huge"]} for kind, pid in pids.items()}

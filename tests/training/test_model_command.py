@@ -15,6 +15,7 @@ from advisor.cli.errors import CommandError, ExitCode
 from advisor.predictor import load_predictor
 from advisor.predictor.store import FACTS, FORESTS
 from advisor.training import fit, learn
+from tests.in_process import advisor
 from tests.training import synthetic
 from tests.training.documents import write_data
 
@@ -87,21 +88,25 @@ def test_a_model_that_cannot_be_used(data: Path, tmp_path: Path) -> None:
     assert FACTS in refused(model.show, tmp_path)
 
 
-def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "advisor", "model", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, **environment},
-    )
+TRAIN_FEW_TREES = """
+import sys
+from pathlib import Path
+from advisor.cli import model
+from advisor.training import fit, learn
+fit.TREES, learn.MARGINS = 8, (0.0,)
+model.train([Path(sys.argv[1])], Path(sys.argv[2]))
+"""
 
 
 def test_another_interpreter_makes_the_same_model(tmp_path: Path) -> None:
     data = write_data(tmp_path / "measurements.jsonl.zst", families=4, each=4)
     for name in ("1", "2"):
-        done = run(
-            "train", "--data", str(data), "-o", str(tmp_path / name), PYTHONHASHSEED=name, OMP_NUM_THREADS=name
+        done = subprocess.run(
+            [sys.executable, "-c", TRAIN_FEW_TREES, str(data), str(tmp_path / name)],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "PYTHONHASHSEED": name, "OMP_NUM_THREADS": name},
         )
         assert done.returncode == 0, done.stderr
         assert "16 configurations" in done.stdout
@@ -118,15 +123,15 @@ def test_another_interpreter_makes_the_same_model(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", [[], ["train"], ["evaluate"], ["show"]])
 def test_every_command_has_help(command: list[str]) -> None:
-    done = run(*command, "--help")
+    done = advisor("model", *command, "--help")
     assert (done.returncode, done.stderr) == (0, "")
     assert "Usage:" in done.stdout
 
 
 def test_exit_codes(tmp_path: Path) -> None:
-    assert run("show", str(tmp_path)).returncode == ExitCode.UNUSABLE
-    missing = run("train", "--data", str(tmp_path / "none.jsonl.zst"), "-o", str(tmp_path))
+    assert advisor("model", "show", str(tmp_path)).returncode == ExitCode.UNUSABLE
+    missing = advisor("model", "train", "--data", str(tmp_path / "none.jsonl.zst"), "-o", str(tmp_path))
     assert (missing.returncode, missing.stdout) == (ExitCode.UNUSABLE, "")
     assert missing.stderr.startswith("hugepage-advisor: ")
-    assert run("evaluate", "--folds", "-1").returncode == ExitCode.USAGE
-    assert run("polish").returncode == ExitCode.USAGE
+    assert advisor("model", "evaluate", "--folds", "-1").returncode == ExitCode.USAGE
+    assert advisor("model", "polish").returncode == ExitCode.USAGE
