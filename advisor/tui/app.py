@@ -401,12 +401,17 @@ class AdvisorApp(App[None]):
         self.exit(return_code=INTERRUPTED)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """Every column to sort by and what to group by, beside what Textual offers."""
+        """What keys do, every column to sort by and what to group by, beside what Textual offers."""
         yield from super().get_system_commands(screen)
         for by in GROUPINGS:
             title = f"Group by {by}" if by else "Do not group"
             yield SystemCommand(title, "Group the table, or not", lambda b=by: self._group(b))
         yield SystemCommand("Live trial", "Measure what huge pages give the selected process", self.action_trial)
+        table = self.query_one(ProcessTable)
+        yield SystemCommand("Mark", "Mark the selected process or group, or unmark it", table.action_mark)
+        yield SystemCommand("Unmark all", "Mark no process any more", table.action_unmark_all)
+        yield SystemCommand("Record", "Record into a new file from now on, or end that", self.action_record)
+        yield SystemCommand("Export", "Write the plan or the report on the screen to files", self.action_export)
         for column in COLUMNS:
             yield SystemCommand(
                 f"Sort by {column.title}",

@@ -297,7 +297,7 @@ class ProcessTable(ScrollView, can_focus=True):
         return self.scrollable_content_region.height - self._fixed_lines()
 
     def _strip(self, line: Line, text: Text) -> Strip:
-        """A line of the table's width, its mark before it, its own styles above those of its look."""
+        """A line of the table's width, its mark before it and in its colour, its own styles above its look."""
         width = self.scrollable_content_region.width
         style = self.get_component_rich_style(line.look) if line.look else self.rich_style
         mark_style = self.get_component_rich_style("table--mark", partial=True) if line.mark else ""

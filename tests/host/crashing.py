@@ -1,4 +1,4 @@
-"""The interface with a bug in it: `python -m tests.host.crashing`. The second tick, which is the first with the model, ends it."""
+"""The interface with a bug in it: `python -m tests.host.crashing`. It ends with the tick that has the model."""
 
 from __future__ import annotations
 
