@@ -79,7 +79,9 @@ class TrialForm(VerticalScroll):
     def _input(self, name: str) -> Horizontal:
         label = Static(FIELDS[name], classes="trial-label", markup=False)
         return Horizontal(
-            label, Input(getattr(self._first, name), id=f"trial-{name}", compact=True), classes="trial-row"
+            label,
+            Input(getattr(self._first, name), id=f"trial-{name}", compact=True, select_on_focus=False),
+            classes="trial-row",
         )
 
     def on_mount(self) -> None:

@@ -159,7 +159,8 @@ def test_a_trial_from_the_form_to_the_file(tmp_path: Path, monkeypatch: pytest.M
     try_it(scenario, fake, source=source)
 
 
-def test_a_result_is_not_lost_to_an_escape_that_came_too_late() -> None:
+def test_a_result_is_not_lost_to_an_escape_that_came_too_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial_screen, "GRACE_S", 600.0)
     fake = FakeTrial()
 
     async def scenario(app: AdvisorApp, pilot: Pilot[None]) -> None:
