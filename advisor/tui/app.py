@@ -20,6 +20,8 @@ from textual.screen import Screen
 from textual.widgets import Input, Static
 
 from advisor.render.numbers import count
+from advisor.report.process import ProcessEntry
+from advisor.tui.asking import Asking
 from advisor.tui.columns import COLUMNS, Order
 from advisor.tui.detail import DetailView
 from advisor.tui.filter_field import FilterField
@@ -28,13 +30,15 @@ from advisor.tui.help import HelpScreen
 from advisor.tui.host_panel import HostPanel
 from advisor.tui.ink import Ink
 from advisor.tui.key_bar import KeyBar
+from advisor.tui.live_screen import LiveScreen
 from advisor.tui.record import RecordKey
 from advisor.tui.replay import ReplayBar
 from advisor.tui.rows import View
 from advisor.tui.source import Source
 from advisor.tui.table import ProcessTable
 from advisor.tui.themes import DARK, THEMES, role_styles
-from advisor.watch.frames import Frame, Problem, Seek, Tick
+from advisor.tui.what_if import Wanted
+from advisor.watch.frames import Frame, Problem, Seek, Tick, WhatIf
 
 if TYPE_CHECKING:
     from advisor.tui.trial_screen import TrialSource
@@ -66,7 +70,7 @@ class AdvisorApp(App[None]):
         # First of all, so that keys typed right after it are for the filter, not for the table.
         Binding("slash", "filter", "Filter", priority=True),
         Binding("escape", "back", "Back", show=False),
-        Binding("greater_than_sign", "sort(1)", "Sort", key_display="< >"),
+        Binding("greater_than_sign", "sort(1)", "Sort", key_display="<>"),
         Binding("less_than_sign", "sort(-1)", "Sort by the column before", show=False),
         Binding("r", "reverse", "Reverse", show=False),
         Binding("0", "unsorted", "Sort by what is at stake", show=False),
@@ -75,6 +79,9 @@ class AdvisorApp(App[None]):
         Binding("space", "go_on", "Go on"),
         Binding("space", "play", "Play"),
         Binding("space", "pause", "Pause"),
+        Binding("p", "policy", "Policy", show=False),
+        Binding("h", "what_if", "Plan"),
+        Binding("H", "take_back", "Take back", show=False),
         Binding("right,full_stop", "step(1)", "Next sample", show=False),
         Binding("left,comma", "step(-1)", "Sample before", show=False),
         Binding("left_square_bracket", "start", "First sample", show=False),
@@ -112,6 +119,7 @@ class AdvisorApp(App[None]):
         self._view = View()
         self._opened: int | None = None
         self._held = False
+        self._asking = Asking(source)
         self._ink = Ink()
         self._recording = RecordKey(self, source.order)
 
@@ -170,7 +178,8 @@ class AdvisorApp(App[None]):
             self._recording.hear(frame.recording)
             self._newest = frame
             self._fail(None)
-            if not self._held or self.tick is None:
+            self._asking.hear(frame, self._run)
+            if not self._held or self.tick is None or frame.what_if != self.tick.what_if:
                 self._take(frame)
             else:
                 self._show_host()
@@ -189,11 +198,21 @@ class AdvisorApp(App[None]):
             self.query_one(DetailView).show(tick.report, self._opened)
         if tick.length is not None:
             self.query_one(ReplayBar).show(tick.position, tick.length)
+        self._show_above()
 
     def _show_host(self) -> None:
         if self.tick is not None:
             width, held = max(self.size.width - 2, 20), self._held and self._source.is_live
-            self.query_one(HostPanel).show(self.tick, self._recording.newest, self._ink, width, held=held)
+            asked = self._asking.in_words(self.tick)
+            self.query_one(HostPanel).show(
+                self.tick, self._recording.newest, self._ink, width, held=held, asked=asked
+            )
+
+    def _show_above(self) -> None:
+        """On the screens above the first one."""
+        for screen in self.screen_stack:
+            if isinstance(screen, LiveScreen) and screen.is_mounted and self.tick is not None:
+                screen.take(self.tick, self._asking.what_if, self._ink)
 
     def _show_processes(self) -> None:
         tick = self.tick
@@ -262,8 +281,8 @@ class AdvisorApp(App[None]):
             case "filter":
                 return self._opened is None and len(self.screen_stack) == 1 and not isinstance(self.focused, Input)
             case "sort" | "reverse" | "unsorted" | "group":
-                return self._opened is None
-            case "record" | "export":
+                return self._opened is None and len(self.screen_stack) == 1
+            case "record" | "export" | "policy" | "what_if":
                 return len(self.screen_stack) == 1
             case "hold" | "go_on":
                 return self._source.is_live and self._held == (action == "go_on")
@@ -389,6 +408,43 @@ class AdvisorApp(App[None]):
     def _keep_settings(self, settings: TrialSettings | None) -> None:
         self._trial_settings = settings
 
+    def action_policy(self) -> None:
+        """Ask which policy the processes that are marked, or the one that is open or under the cursor, shall have."""
+        from advisor.tui.policy_screen import PolicyScreen
+
+        if (chosen := self._selected()) and self.tick is not None:
+            host = self.tick.report.host
+            self.push_screen(PolicyScreen(self._ink, chosen, host, self._asking.what_if), self._want)
+
+    async def action_what_if(self) -> None:
+        """Choose for the host, and see what comes of it beside the advice."""
+        from advisor.tui.what_if_screen import WhatIfScreen
+
+        if self.tick is not None:
+            await self.push_screen(WhatIfScreen())
+            self._show_above()
+
+    def action_take_back(self) -> None:
+        """Nothing is wanted any more: the advice as it is."""
+        self._want(WhatIf())
+
+    def on_wanted(self, message: Wanted) -> None:
+        self._want(message.what_if)
+
+    def _selected(self) -> list[ProcessEntry]:
+        """The processes that keys are about: the open one, else those chosen in the table."""
+        if self._opened is None:
+            return self.query_one(ProcessTable).chosen_processes
+        process = self.query_one(DetailView).process
+        return [process] if process is not None else []
+
+    def _want(self, what_if: WhatIf | None) -> None:
+        """Ask for the plan under this; None: nobody chose. The answer is a tick."""
+        if what_if is not None and what_if != self._asking.what_if:
+            self._asking.want(what_if, self._run)
+            self._show_host()
+            self._show_above()
+
     def action_theme(self) -> None:
         """The next of this program's own themes; the palette has all."""
         names = [theme.name for theme in THEMES]
@@ -412,6 +468,9 @@ class AdvisorApp(App[None]):
         yield SystemCommand("Unmark all", "Mark no process any more", table.action_unmark_all)
         yield SystemCommand("Record", "Record into a new file from now on, or end that", self.action_record)
         yield SystemCommand("Export", "Write the plan or the report on the screen to files", self.action_export)
+        yield SystemCommand("Policy", "Choose a policy for the process, and see the plan", self.action_policy)
+        yield SystemCommand("What if", "Choose mode and pools for the host, beside the advice", self.action_what_if)
+        yield SystemCommand("Take back", "Nothing is wanted any more: the advice as it is", self.action_take_back)
         for column in COLUMNS:
             yield SystemCommand(
                 f"Sort by {column.title}",

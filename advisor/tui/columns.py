@@ -12,7 +12,7 @@ from advisor.render import words
 from advisor.render.escape import visible
 from advisor.render.numbers import UNKNOWN_SHORT, count, human_bytes, percent
 from advisor.render.page import bar_and_share, cell
-from advisor.report.process import ExpectedGain, ProcessEntry
+from advisor.report.process import ExpectedGain, ProcessEntry, RecommendationEntry
 from advisor.tui.ink import Ink
 
 Identity = tuple[int, int]
@@ -26,6 +26,9 @@ GAP = 1
 
 POLICY_ROLE = {"leave": "muted", "thp": "good", "thp-off": "medium", "hugetlb": "low"}
 """The look of an advice that changes something; the word says the same."""
+
+ASKED_FOR = "asked-for"
+"""What the report names the reasons by which something was asked for; of medium severity where it is denied."""
 
 CONFIDENCE_ORDER = {"high": 2, "medium": 1, "low": 0}
 
@@ -69,7 +72,13 @@ def gain(expected: ExpectedGain | None) -> str:
 
 
 def _advice(process: ProcessEntry) -> str:
-    return f"-> {words.advice(process.recommendation)}"
+    return f"{_arrow(process.recommendation)} {words.advice(process.recommendation)}"
+
+
+def _arrow(advice: RecommendationEntry) -> str:
+    """=> where it was asked for, !> where what was asked for, of it or of the host, denies something; else advice."""
+    said = [reason.severity for reason in advice.reasons if reason.rule == ASKED_FOR]
+    return "->" if not said else "!>" if "medium" in said else "=>"
 
 
 def _advice_role(process: ProcessEntry) -> str:

@@ -36,17 +36,19 @@ class HostPanel(Vertical):
         yield Static(id="strip")
         yield Static(id="notice")
 
-    def show(self, tick: Tick, recording: Recording | None, ink: Ink, width: int, *, held: bool) -> None:
+    def show(
+        self, tick: Tick, recording: Recording | None, ink: Ink, width: int, *, held: bool, asked: str = ""
+    ) -> None:
         """The host as of this tick, in lines of so many columns. recording: the newest word on it; held: newer ticks
-        are not shown."""
-        self._say("top", strip.top(ink, self._title, tick, recording, width, held=held))
+        are not shown; asked: that it is no advice alone."""
+        self._say("top", strip.top(ink, self._title, tick, recording, width, held=held, asked=asked))
         first, *others = strip.lines(ink, tick, width)
         for line in others:
             first = first.append("\n").append_text(line)
         self._say("strip", first)
-        said = strip.notices(tick.report)
-        self._say("notice", ink.text("! " + " ".join(said)), layout=True)
-        self.query_one("#notice", Static).display = bool(said)
+        notices = strip.notices(tick.report)
+        self._say("notice", ink.text("! " + " ".join(notices)), layout=True)
+        self.query_one("#notice", Static).display = bool(notices)
 
     def _say(self, id: str, text: Text, *, layout: bool = False) -> None:
         """Draw it where it is not there already. layout: whether it may take another number of lines."""

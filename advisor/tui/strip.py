@@ -156,19 +156,23 @@ def _with_curve(
     return [ink.join(f"{label} ", (curve, "good"), f" {said}"), ink.text(f"{label} {said}")]
 
 
-def top(ink: Ink, title: str, tick: Tick, recording: Recording | None, width: int, *, held: bool) -> Text:
-    """Which sample this is and of when, what is recorded, what watching costs."""
+def top(
+    ink: Ink, title: str, tick: Tick, recording: Recording | None, width: int, *, held: bool, asked: str = ""
+) -> Text:
+    """Which sample this is and of when, what is recorded, what watching costs; that it is no advice alone."""
     of = f" of {count(tick.length)}" if tick.length is not None else ""
     needed: list[Part] = [ink.text(f"sample {count(tick.position)}{of}", "muted")]
     if held:
         needed.insert(0, ink.text("held: space goes on", "medium"))
     if recording is not None and not (recording.is_over and recording.problem is None):
         needed.insert(0, [ink.text(said, "high") for said in recorded(recording)])
+    if asked:
+        needed.insert(0, ink.text(asked, "medium"))
     more: list[Part] = [ink.text(tick.report.source.observed_at or UNKNOWN, "muted")]
     if not tick.model:
         more.insert(0, ink.text("rules alone so far", "muted"))
     costs: list[Part] = [[ink.text(said, "muted") for said in cost(tick)]]
-    few = [] if recording is not None or held else costs
+    few = [] if recording is not None or held or asked else costs
     return fitted(ink, ink.text(f"{title}  ", "heading"), [*needed, *few], [*([] if few else costs), *more], width)
 
 

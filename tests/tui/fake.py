@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from queue import SimpleQueue
 
+from msgspec.structs import replace
 from textual.pilot import Pilot
 from textual.widgets import Static
 
@@ -19,7 +20,7 @@ PULSES = [Pulse(2.0 * n, float(n), 0.01 * n, 0.0, 0.25, 1 << 30) for n in range(
 
 
 class FakeSource:
-    """Sends what `send` is given; answers seeks as a recording of `length` samples where it has one."""
+    """Sends what `send` is given; answers seeks as a recording of `length` samples where it has one, and wishes."""
 
     def __init__(self, report: Report, length: int | None = None) -> None:
         self.report, self.length = report, length
@@ -28,6 +29,8 @@ class FakeSource:
         self.orders: list[Seek | WhatIf | LookAt | Record] = []
         self.seeks: list[int] = []
         self.answers = True
+        self.what_if = WhatIf()
+        self.answer: Callable[[WhatIf], Report] = lambda _: self.report
         self._queue: SimpleQueue[Frame | None] = SimpleQueue()
 
     @property
@@ -48,13 +51,21 @@ class FakeSource:
             self.seeks.append(order.position)
             if self.answers:
                 self.send(position=order.position)
+        if isinstance(order, WhatIf) and self.answers:
+            self.what_if = order
+            self.send(position=self.length or 1)
 
     def close(self) -> None:
         self.closed = True
         self._queue.put(None)
 
     def send(self, report: Report | None = None, position: int = 1, *, model: bool = True) -> None:
-        self.put(Tick(report or self.report, position, self.length, PULSES, 0.1, model))
+        """A tick under what is wanted by now."""
+        tick = Tick(report or self.report, position, self.length, PULSES, 0.1, model)
+        if not self.what_if.is_empty:
+            chosen = report or self.answer(self.what_if)
+            tick = replace(tick, report=chosen, what_if=self.what_if, advised=self.report.plan)
+        self.put(tick)
 
     def put(self, tick: Tick) -> None:
         """Send a tick that is made already."""

@@ -18,7 +18,19 @@ from msgspec.structs import replace
 from advisor.advise import advise
 from advisor.profile.codec import load_profile
 from advisor.watch.child import Watcher
-from advisor.watch.frames import Frame, Job, Problem, Seek, Tick, read_frame, read_order, write_frame
+from advisor.watch.frames import (
+    Frame,
+    Job,
+    Problem,
+    Seek,
+    Tick,
+    WantedPolicy,
+    WantedPool,
+    WhatIf,
+    read_frame,
+    read_order,
+    write_frame,
+)
 from tests.fake_proc import FakeProc
 from tests.render.conftest import make_report
 
@@ -48,6 +60,50 @@ def test_a_recording_comes_at_once_by_rules_then_with_the_model_then_as_it_is_as
     assert len(third.pulses) == 4
     watcher.close()
     assert list(frames) == []
+
+
+POOL = 2 << 20
+ODD_WISHES = (WantedPolicy(99_999_999, "thp"), WantedPolicy(1, "hugetlb", 64 << 10), WantedPolicy(1, "thp", None, 5))
+"""Of a process that is not there, of a page size that no host has, and of one whose pid another process has."""
+
+
+def test_what_if_is_answered_at_once_and_taken_back_in_a_recording() -> None:
+    watcher = Watcher(Job(profile=str(IDLE)))
+    frames = watcher.frames()
+    _, plain = ticks(frames, 2)
+    wanted = WhatIf(ODD_WISHES, "never", (WantedPool(POOL, 40), WantedPool(64 << 10, 4)))
+    watcher.order(wanted)
+    (asked,) = ticks(frames, 1)
+    assert (asked.what_if, asked.position) == (wanted, 10)
+    plan = asked.report.plan
+    assert (plan.thp.enabled, [(pool.page_bytes, pool.pages) for pool in plan.pools]) == ("never", [(POOL, 40)])
+    assert sorted(one.granted for one in plan.asked_for) == [False] * 3 + [True] * 2
+    assert asked.advised is not None
+    assert asked.advised == plain.report.plan, "the plan without wishes is the plan of before"
+    watcher.order(Seek(3))
+    (earlier,) = ticks(frames, 1)
+    assert (earlier.position, earlier.what_if, earlier.report.plan.thp.enabled) == (3, wanted, "never")
+    watcher.order(WhatIf())
+    (back,) = ticks(frames, 1)
+    assert (back.what_if, back.advised, back.report.plan.asked_for) == (WhatIf(), None, [])
+    watcher.close()
+    frames.close()  # type: ignore[attr-defined]
+
+
+@pytest.mark.host
+def test_what_if_on_a_live_host_is_answered_before_the_next_sample() -> None:
+    watcher = Watcher(Job(interval_s=600.0))
+    frames = watcher.frames()
+    first, second = ticks(frames, 2)
+    mode = "never" if first.report.host.thp.enabled != "never" else "always"
+    wanted = WhatIf((WantedPolicy(os.getpid(), "thp-off"),), mode)
+    watcher.order(wanted)
+    (asked,) = ticks(frames, 1)
+    assert (asked.position, asked.what_if) == (second.position, wanted)
+    assert asked.report.plan.thp.enabled == mode
+    assert [one.kind for one in asked.report.plan.asked_for] == ["thp-mode", "policy"]
+    watcher.close()
+    frames.close()  # type: ignore[attr-defined]
 
 
 def test_a_captured_tree_gives_what_is_in_it(tmp_path: Path) -> None:
