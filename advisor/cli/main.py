@@ -79,11 +79,31 @@ NO_REDACT = click.option("--no-redact", is_flag=True, help="Keep command lines a
 @click.argument("profile", required=False, type=click.Path(path_type=Path))
 @INTERVAL
 @NO_REDACT
+@click.option("--web", "in_browser", is_flag=True, help="In a browser: prints the address, with a key; until Ctrl-C.")
+@click.option("--host", default="localhost", show_default=True, metavar="NAME", help="With --web: listen here.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=8000,
+    show_default=True,
+    metavar="N",
+    help="With --web: on this port.",
+)
 @click.pass_obj
-def tui(roots: tuple[str, str], profile: Path | None, interval: float | None, no_redact: bool) -> int:
+def tui(
+    roots: tuple[str, str],
+    profile: Path | None,
+    interval: float | None,
+    no_redact: bool,
+    in_browser: bool,
+    host: str,
+    port: int,
+) -> int:
     """Show this host, or a saved PROFILE, on the screen: who matters, what should change, why. `?` shows the keys."""
     from advisor.cli import tui as command
 
+    if in_browser:
+        return command.serve(roots, profile, interval, host, port, redact=not no_redact)
     return command.run(roots, profile, interval, redact=not no_redact)
 
 

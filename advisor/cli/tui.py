@@ -27,12 +27,13 @@ SHOWN_OF_FAILURE = 200
 
 def run(roots: tuple[str, str], profile: Path | None, interval_s: float | None, *, redact: bool) -> int:
     """Until somebody quits. Returns the exit code; raises CommandError where there is no terminal or no profile."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    is_served = os.environ.get("TEXTUAL_DRIVER", "").endswith("WebDriver")
+    if not (is_served or (sys.stdin.isatty() and sys.stdout.isatty())):
         raise CommandError("the interface needs a terminal; `report` prints without one", ExitCode.USAGE)
-    if profile is not None and not profile.is_file():
-        raise CommandError(f"{profile}: no such file", ExitCode.UNUSABLE)
+    _check(profile)
     job = Job(*roots, profile=None if profile is None else str(profile), interval_s=interval_s, redact=redact)
-    end_with_terminal(sys.stdin.fileno(), INTERRUPTED)
+    if not is_served:
+        end_with_terminal(sys.stdin.fileno(), INTERRUPTED)
 
     def trial() -> Trier:
         from advisor.watch.trial_child import Trier
@@ -40,6 +41,23 @@ def run(roots: tuple[str, str], profile: Path | None, interval_s: float | None, 
         return Trier(redact=redact)
 
     return show(AdvisorApp(Watcher(job), trials=trial))
+
+
+def serve(
+    roots: tuple[str, str], profile: Path | None, interval_s: float | None, host: str, port: int, *, redact: bool
+) -> int:
+    """The same in browsers, until Ctrl-C."""
+    from advisor.cli import web
+
+    _check(profile)
+    options = [*([] if interval_s is None else [f"--interval={interval_s}"]), *([] if redact else ["--no-redact"])]
+    shown = [] if profile is None else ["--", str(profile)]
+    return web.serve([f"--procfs={roots[0]}", f"--sysfs={roots[1]}", "tui", *options, *shown], host, port)
+
+
+def _check(profile: Path | None) -> None:
+    if profile is not None and not profile.is_file():
+        raise CommandError(f"{profile}: no such file", ExitCode.UNUSABLE)
 
 
 def show(app: AdvisorApp) -> int:

@@ -135,6 +135,8 @@ class AdvisorApp(App[None]):
     def on_mount(self) -> None:
         self.theme = self._first_theme
         self.theme_changed_signal.subscribe(self, lambda _: self._restyle())
+        # Stopped meanwhile, the screen is empty, and a tick draws only what it changes.
+        self.app_resume_signal.subscribe(self, lambda _: self.screen.refresh())
         self._restyle()
         self.screen.add_class("-empty")
         loop = asyncio.get_running_loop()

@@ -23,7 +23,7 @@ class ChildProcess:
     def __init__(self, module: str, errors: IO[bytes]) -> None:
         """Starts it. In a session of its own: Ctrl-C on the terminal is the front end's matter."""
         self.process = subprocess.Popen(  # noqa: S603  # a module of this program
-            [sys.executable, "-m", module],
+            [sys.executable, "-P", "-m", module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
