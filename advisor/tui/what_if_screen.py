@@ -22,7 +22,7 @@ from advisor.watch.frames import Tick, WhatIf
 WIDE_FROM = 130
 """Columns from which wishes and comparison stand side by side. Reason: 62 for the wishes, the rest for two plans."""
 
-HINT = "- + or a number: how many; x: as advised; page down: what is told below; p in the table: policies"
+HINT = "- + or a number: how many; x: as advised; page down: what is told below"
 
 
 class WhatIfScreen(LiveScreen):
@@ -65,7 +65,7 @@ class WhatIfScreen(LiveScreen):
         """Show what is wanted, and the answer; where that has not come, that it is awaited."""
         waiting = tick.what_if != what_if
         state = in_words(what_if, waiting=waiting) or "nothing is wanted by now: this is the advice"
-        top = strip.top(ink, "What if", tick, None, max(self.size.width - 2, 20), held=False, asked=state)
+        top = strip.top(ink, "Plan", tick, None, max(self.size.width - 2, 20), held=False, asked=state)
         self.query_one("#what-if-top", Static).update(top)
         self.query_one(Knobs).show(tick.report, tick.advised, what_if, ink)
         self.query_one("#comparison", Static).update(comparison(ink, tick.report, tick.advised, waiting=waiting))

@@ -122,7 +122,9 @@ def _bytes(value: int | None) -> str:
 
 
 def _growth(plan: HostPlan) -> str:
-    return "nothing" if plan.thp_growth_bytes == 0 else f"at most {human_bytes(plan.thp_growth_bytes)}"
+    if plan.thp_growth_bytes is None:
+        return UNKNOWN
+    return f"at most {human_bytes(plan.thp_growth_bytes)}" if plan.thp_growth_bytes else "nothing"
 
 
 def _risks(plan: HostPlan) -> str:
