@@ -58,7 +58,6 @@ class AdvisorApp(App[None]):
     AUTO_FOCUS = None
 
     CSS = """
-    Screen { background: $background; }
     #empty { height: 1fr; content-align: center middle; display: none; }
     #detail { display: none; }
     .-empty #empty { display: block; }

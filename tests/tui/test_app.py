@@ -8,14 +8,15 @@ import pytest
 from msgspec.structs import replace
 from textual.events import Key
 from textual.pilot import Pilot
+from textual.widget import Widget
 from textual.widgets import Input
-from textual.widgets._footer import FooterKey
 
 from advisor.report.document import Report
 from advisor.tui.app import INTERRUPTED, LOADING, AdvisorApp
 from advisor.tui.columns import COLUMNS, Order, arranged
 from advisor.tui.detail import DetailView
 from advisor.tui.help import HelpScreen
+from advisor.tui.key_bar import KeyBar
 from advisor.tui.table import ProcessTable
 from advisor.tui.themes import CONTRAST, DARK, LIGHT
 from tests.render.conftest import make_report
@@ -402,13 +403,13 @@ def test_foreign_text_is_shown_as_it_is_spelt_everywhere(report: Report) -> None
     play(FakeSource(evil), scenario, (200, 50))
 
 
-def test_keys_that_are_shown_no_more_are_let_go(report: Report) -> None:
+def test_what_is_shown_no_more_is_let_go(report: Report) -> None:
     async def scenario(app: AdvisorApp, pilot: Pilot[None]) -> None:
         async def look_around() -> int:
             await pilot.press("question_mark", "escape", "enter", "escape")
             await pilot.pause()
             gc.collect()
-            return sum(isinstance(one, FooterKey) for one in gc.get_objects())
+            return sum(isinstance(one, Widget) for one in gc.get_objects())
 
         first = await look_around()
         for _ in range(3):
@@ -416,3 +417,18 @@ def test_keys_that_are_shown_no_more_are_let_go(report: Report) -> None:
         assert last <= first
 
     play(FakeSource(report), scenario)
+
+
+def test_a_click_on_a_key_presses_it_and_narrow_screens_keep_the_palette(report: Report) -> None:
+    async def scenario(app: AdvisorApp, pilot: Pilot[None]) -> None:
+        line = screen_text(app).splitlines()[-1]
+        assert line.endswith("^p palette") and "/ Filter" in line
+        await pilot.click(KeyBar, offset=(line.index("? Help"), 0))
+        await pilot.pause()
+        assert isinstance(app.screen, HelpScreen)
+        await pilot.press("escape")
+        await pilot.resize_terminal(30, 12)
+        await pilot.pause()
+        assert screen_text(app).splitlines()[-1].endswith("^p palette")
+
+    play(FakeSource(report), scenario, (100, 30))
