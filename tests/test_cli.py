@@ -42,7 +42,13 @@ def test_every_command_and_option_has_help() -> None:
     for name, command in cli.commands.items():
         assert command.help, name
         for parameter in command.params:
-            assert getattr(parameter, "help", None) or parameter.name in ("profile", "output", "name", "command"), (
+            assert getattr(parameter, "help", None) or parameter.name in (
+                "profile",
+                "output",
+                "name",
+                "command",
+                "path",
+            ), (
                 name,
                 parameter,
             )
@@ -198,3 +204,25 @@ def test_text_fits_the_width_it_is_given(tree: list[str]) -> None:
     for width in (80, 120):
         done = advisor(*tree, "report", env={**os.environ, "COLUMNS": str(width)})
         assert max(map(len, done.stdout.splitlines())) <= width
+
+
+def test_a_capture_is_imported_and_its_report_is_the_report_of_the_profile(tree: list[str], tmp_path: Path) -> None:
+    capture, profile = tmp_path / "case.tar.gz", tmp_path / "case.jsonl.zst"
+    subprocess.run(["tar", "czf", capture, "-C", tmp_path / "tree", "proc", "sys"], check=True)
+    done = run("import", str(capture), "-o", str(profile))
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert done.stderr == f"{profile}: tree, 2 processes, smaps of 2\n"
+    imported, direct = (json.loads(run("report", str(path), "--json").stdout) for path in (profile, capture))
+    assert imported["source"]["origin"] == direct["source"]["origin"] == "tree case.tar.gz"
+    assert imported["processes"] == direct["processes"]
+    assert "hunter2" not in run("report", str(capture), "--markdown").stdout
+
+
+def test_what_cannot_be_imported_is_one_line_and_code_4(tmp_path: Path) -> None:
+    for arguments in (
+        ["import", str(tmp_path), "-o", str(tmp_path / "x.jsonl")],
+        ["report", str(tmp_path / "x.tar")],
+    ):
+        done = run(*arguments)
+        assert (done.returncode, done.stderr.count("\n")) == (4, 1), done.stderr
+    assert run("import", str(tmp_path), "-o", str(tmp_path / "x.txt")).returncode == 2

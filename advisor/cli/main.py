@@ -236,6 +236,22 @@ def record(
     command.run(roots, output, duration, interval, pids, redact=not no_redact)
 
 
+@cli.command("import")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path), metavar="FILE", help="The profile to write."
+)
+@NO_REDACT
+def import_(path: Path, output: Path, no_redact: bool) -> None:
+    """Make a profile from PATH: a sosreport, a tree of /proc and /sys, an archive of either, a smem capture.
+
+    Archives are tar (plain, gz, bz2, xz, zst) or zip; they are read, not extracted. What is not in them is unknown.
+    """
+    from advisor.cli import import_capture as command
+
+    command.run(path, output, redact=not no_redact)
+
+
 @cli.command(context_settings={"allow_interspersed_args": False})
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 @click.option("--policies", metavar="LIST", help="Of base,thp,2M,1G,default.  [default: all but default]")

@@ -29,8 +29,7 @@ def run(
     redact: bool,
 ) -> None:
     """Record until the duration is over or a signal asks to stop; then say what was written and what it cost."""
-    if not output.name.endswith(SUFFIXES):
-        raise CommandError(f"{output}: the name must end in {', '.join(SUFFIXES)}", ExitCode.USAGE)
+    check_name(output)
     stop = threading.Event()
     stop_on_signals(stop)
     options = SamplerOptions(
@@ -51,6 +50,12 @@ def run(
     share = sampler.budget.share_spent()
     cost = "" if share is None else f", {share:.2%} of one CPU"
     click.echo(f"{output}: {written} samples, {output.stat().st_size} bytes{cost}", err=True)
+
+
+def check_name(output: Path) -> None:
+    """The name says how a profile is compressed. Raises CommandError."""
+    if not output.name.endswith(SUFFIXES):
+        raise CommandError(f"{output}: the name must end in {', '.join(SUFFIXES)}", ExitCode.USAGE)
 
 
 def stop_on_signals(stop: threading.Event) -> None:

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from advisor.advise import NO_MODEL, advise
 from advisor.cli.errors import CommandError, ExitCode
 from advisor.cli.output import write_output
+from advisor.collect.captured.importing import is_capture, profile_of_capture
 from advisor.collect.khugepaged_trace import COST as TRACE_COST
 from advisor.collect.options import SamplerOptions
 from advisor.collect.probes import PROBES, UnknownProbeError, check_names
@@ -68,7 +69,7 @@ def make(request: Request, profile_path: Path | None) -> Report:
             # Importing scikit-learn takes a second of CPU: between two samples, where it disturbs neither.
             profile = observe_host(request, lambda: loading.append(beside.submit(model_for_advice)))
         else:
-            profile = load(profile_path)
+            profile = load(profile_path, redact=request.redact)
         check_targets(profile, (*request.pids, *request.wishes.policies))
         predictor, why_none = loading[0].result() if loading else model_for_advice()
     kind: SourceKind | None = "profile" if profile_path else None
@@ -148,8 +149,11 @@ def model_for_advice() -> tuple[Predictor | None, str]:
     return predictor, NO_MODEL
 
 
-def load(path: Path) -> Profile:
+def load(path: Path, *, redact: bool = True) -> Profile:
+    """A saved profile, or a capture imported on the way. Raises CommandError."""
     try:
+        if is_capture(path):
+            return profile_of_capture(path, redact=redact)
         return load_profile(path)
     except ProfileError as error:
         raise CommandError(str(error), ExitCode.UNUSABLE) from error

@@ -24,7 +24,7 @@ from advisor.procfs.meminfo import parse_meminfo, parse_node_meminfo
 from advisor.procfs.pressure import parse_pressure
 from advisor.procfs.process import parse_stat
 from advisor.procfs.systemd import parse_systemd_version
-from advisor.procfs.text import parse_uptime, parse_word
+from advisor.procfs.text import parse_uptime, parse_version, parse_word
 from advisor.procfs.thp import THP_FOLDER, read_thp
 from advisor.procfs.virtualization import detect_virtualization
 from advisor.procfs.vmstat import parse_vmstat
@@ -52,7 +52,7 @@ def read_host_facts(fs: KernelFs) -> HostFacts:
     Of a captured tree nothing is taken from this machine: architecture and base page come from its own files.
     """
     cpu = _parse_proc(fs, "cpuinfo", parse_cpuinfo, {})
-    kernel = _read_word(fs, "sys/kernel/osrelease")
+    kernel = _read_word(fs, "sys/kernel/osrelease") or _parse_proc(fs, "version", parse_version, {})
     return HostFacts(
         hostname=_read_word(fs, "sys/kernel/hostname"),
         kernel=kernel,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from advisor.collect.budget import DEFAULT_SHARE
 from advisor.collect.guard import DEADLINE_S
+from advisor.collect.priority import LONGEST_WALK_S
 
 DEFAULT_INTERVAL_S = 5.0
 """Seconds between samples: khugepaged's default pass is every 10 s, so each of its passes is seen."""
@@ -18,7 +19,8 @@ class SamplerOptions:
     look_at_memory: in the first tick, look whether physical memory could be made into huge pages (root).
     budget_share: share of one CPU. spent_before_s: CPU seconds already spent on its account (start-up).
     deadline_s: for one process in one tick. interval_s: between ticks. front_end: pid of the process that shows what
-    is sampled, where that is another one; it is left out as the sampler itself is.
+    is sampled, where that is another one; it is left out as the sampler itself is. longest_walk_s: processes whose
+    walk is predicted to take longer are not walked.
     """
 
     pids: frozenset[int] | None = None
@@ -29,3 +31,4 @@ class SamplerOptions:
     deadline_s: float = DEADLINE_S
     interval_s: float = DEFAULT_INTERVAL_S
     front_end: int | None = None
+    longest_walk_s: float = LONGEST_WALK_S

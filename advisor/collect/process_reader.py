@@ -31,6 +31,16 @@ FACT_FILES = ("cgroup", "limits", "exe", "cmdline")
 WALK_FILES = ("smaps", "smaps_rollup", "numa_maps")
 
 
+def all_pids(fs: KernelFs) -> list[int]:
+    """Everybody, in order; nobody where a tree has no such folder. psutil looks at this host alone."""
+    if fs.is_live:
+        return sorted(psutil.pids())
+    try:
+        return sorted(int(name) for name in fs.list_proc() if name.isascii() and name.isdigit())
+    except KernelTextError:
+        return []
+
+
 class StatReader:
     """pid -> Stat: the one cheap file that is read for everybody at every tick."""
 

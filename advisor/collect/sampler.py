@@ -13,7 +13,6 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-import psutil
 
 from advisor.collect.budget import Budget
 from advisor.collect.fold import Folder
@@ -26,7 +25,6 @@ from advisor.collect.page_slots import Shape
 from advisor.collect.page_watch import PageWatch
 from advisor.collect.priority import (
     IMPORTANT_BYTES,
-    LONGEST_WALK_S,
     Candidate,
     choose,
     memory_key,
@@ -42,8 +40,9 @@ from advisor.collect.process_reader import (
     ReadPlan,
     StatReader,
     UserNames,
+    all_pids,
 )
-from advisor.collect.programs import ProgramReader
+from advisor.collect.programs import ProgramReader, libraries_of_interest
 from advisor.collect.smaps_batch import SmapsBatch
 from advisor.collect.smaps_result import align_fields, smallest_page_bytes
 from advisor.collect.tick import Tick
@@ -96,7 +95,6 @@ class Sampler:
         self.clock = clock
         self.began_s = clock()
         self.budget = Budget(self.options.budget_share, clock, self.began_s, self.options.spent_before_s)
-        psutil.PROCFS_PATH = fs.procfs
         self._tracked: dict[int, Tracked] = {}
         self._quarantine = Quarantine()
         self._programs = ProgramReader(fs)
@@ -190,12 +188,8 @@ class Sampler:
         return not (self.fs.is_live and (pid == os.getpid() or pid == self.options.front_end))
 
     def _watched_pids(self, tick: Tick) -> list[int]:
-        try:
-            pids = psutil.pids()
-        except (OSError, IndexError):  # psutil takes the first of its list, which a tree without processes lacks
-            return []
         watched = []
-        for pid in sorted(pids):
+        for pid in all_pids(self.fs):
             if self._ticks > 0 and not self._is_wanted(pid):
                 continue  # the first tick looks at everybody once, to find khugepaged
             if self._quarantine.holds(pid):
@@ -248,7 +242,7 @@ class Sampler:
         if walk is None:
             return None
         cost_s = predicted_cost_s(resident, tracked.walks, walk)
-        if cost_s > LONGEST_WALK_S:
+        if cost_s > self.options.longest_walk_s:
             tick.skip(pid, stat.comm, "walk-too-long", f"{cost_s:.1f} s of page-table walk predicted")
             return None
         walked = tracked.walks.walked_t_s
@@ -335,6 +329,9 @@ class Sampler:
             if facts and facts.executable and self._matters(tracked, tick.stats[pid]):
                 tracked.programs_read = True
                 plans.append(ProgramPlan(pid, facts.executable, sections.program_paths))
+            elif facts and not self.fs.is_live:
+                libraries = libraries_of_interest(sections.program_paths)
+                sections.facts = msgspec.structs.replace(facts, libraries=libraries)
         for outcome in self._run(tick, ElfReader(self.fs, self._programs), plans).outcomes:
             if outcome.result is None:
                 self._note_failure(tick, outcome, None)
@@ -377,6 +374,8 @@ class Sampler:
         for pid, stat in tick.stats.items():
             tracked = self._tracked.setdefault(pid, Tracked(pid, stat.start_ticks))
             sections = tick.sections.get(pid) or Sections(problems=tracked.problems)
+            if stat is NO_STAT and sections.without_memory:
+                continue
             sections.stat = None if stat is NO_STAT else stat
             if record := changed_sections(tracked, sections):
                 records.append(record)

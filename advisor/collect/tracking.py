@@ -64,6 +64,14 @@ class Sections:
     problems: dict[str, str] = field(default_factory=dict)
     program_paths: tuple[str, ...] = ()
 
+    @property
+    def without_memory(self) -> bool:
+        """Kernel threads and zombies, told without their stat: no Vm lines in status, nothing in smaps. Also those
+        of which a tree holds neither."""
+        if self.status is None:
+            return not self.maps and set(self.problems.values()) <= {"missing"}
+        return self.status.vm_size_bytes is None and self.status.vm_rss_bytes is None
+
 
 def changed_sections(tracked: Tracked, new: Sections) -> ProcessRecord | None:
     """The record of what differs from before, remembered in `tracked`; None where nothing does."""

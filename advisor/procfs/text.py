@@ -126,3 +126,14 @@ def parse_uptime(data: bytes) -> float:
     if not 0 <= seconds < float("inf"):
         raise MalformedError("the uptime is out of range", line=1)
     return seconds
+
+
+_VERSION = re.compile(rb"Linux version (\S+) ")
+
+
+def parse_version(data: bytes) -> str:
+    """`/proc/version`: the kernel's release, which is uname -r. Raises MalformedError."""
+    match = _VERSION.match(data)
+    if match is None:
+        raise MalformedError("does not begin with Linux version", line=1)
+    return parse_name(match[1], 1)

@@ -246,8 +246,22 @@ class Sample(Struct, frozen=True, omit_defaults=True):
     skipped: list[Skipped] = field(default_factory=list)
 
 
+class Capture(Struct, frozen=True, omit_defaults=True):
+    """What a profile was imported from (0.2.0). form: sosreport | smem | proc (the content of /proc) | tree.
+
+    cut: the archive ended too early, what came before was taken. links: wanted entries that were links or devices.
+    """
+
+    form: str
+    cut: bool = False
+    links: int = 0
+
+
 class Header(Struct, frozen=True, omit_defaults=True):
-    """First line of a profile. source: live | tree. budget_share: the sampler's budget, share of one CPU."""
+    """First line of a profile. source: live | tree. budget_share: the sampler's budget, share of one CPU.
+
+    origin: what it was made from, in words or as a name; capture: None for what was not imported.
+    """
 
     schema: str
     tool_version: str
@@ -259,6 +273,7 @@ class Header(Struct, frozen=True, omit_defaults=True):
     privileged: bool | None = None
     redacted: bool = True
     origin: str | None = None
+    capture: Capture | None = None
 
 
 class Profile(Struct, frozen=True):

@@ -52,7 +52,9 @@ def render_text(
 def _write_host(page: Page, report: Report) -> None:
     """A title line, the host in five lines, and what the rules find about it."""
     host = report.host
-    origin = f"{words.source_words(report)}, {visible(report.source.observed_at or report.generated_at)}"
+    when = visible(report.source.observed_at or report.generated_at)
+    source = visible(words.source_words(report))
+    origin = f"{cell(source, min(cell_len(source), max(page.width - cell_len(when) - 12, 8)))}, {when}"
     name = visible(host.hostname or "unnamed host")
     page.line((cell(name, max(page.width - cell_len(origin) - 2, 8)), "bold"), "  ", (origin, "dim"))
     for label, parts in (

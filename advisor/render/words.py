@@ -201,9 +201,11 @@ def page_tables(process: ProcessEntry) -> str:
 
 
 def source_words(report: Report) -> str:
-    """Where the observations come from: live, 2 s, 3 samples."""
+    """Where the observations come from: live, 3 samples over 2 s. Unescaped: a capture has any name."""
     source = report.source
     kinds = {"live": "live", "profile": "saved profile", "tree": "captured tree"}
+    if source.origin is not None:
+        return f"import of {source.origin}"
     return f"{kinds[source.kind]}, {plural(source.samples, 'sample')} over {duration(source.duration_s)}"
 
 

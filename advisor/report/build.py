@@ -143,6 +143,7 @@ def _source(profile: Profile, timeline: Timeline, kind: SourceKind | None, redac
         interval_s=header.interval_s,
         truncated=profile.truncated,
         redacted=redact or header.redacted,
+        origin=f"{header.capture.form} {header.origin}" if header.capture else None,
     )
 
 

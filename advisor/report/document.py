@@ -50,7 +50,10 @@ class SourceCost(Struct, frozen=True):
 
 
 class Source(Struct, frozen=True):
-    """Where the observations come from: this host now, a saved profile, or a captured tree of kernel files."""
+    """Where the observations come from: this host now, a saved profile, or a captured tree of kernel files.
+
+    origin: of an imported capture, its form and name; null for others.
+    """
 
     kind: SourceKind
     duration_s: float
@@ -61,6 +64,7 @@ class Source(Struct, frozen=True):
     interval_s: float | None
     truncated: bool
     redacted: bool
+    origin: str | None = None
 
 
 class Limitation(Struct, frozen=True):

@@ -11,6 +11,7 @@ from advisor.profile.timeline import Timeline
 from advisor.report.build_host import is_limitation
 from advisor.report.document import Limitation
 from advisor.report.host import Host
+from advisor.report.lacking import capture_limitations
 from advisor.report.process import ProcessEntry
 from advisor.rules import Finding
 from advisor.rules.conditions import LARGE_BYTES
@@ -67,6 +68,10 @@ def _source(seen: Observation) -> Iterator[Limitation]:
             f"The profile ends inside a sample; the {seen.timeline.samples} whole ones before it were used.",
             None,
         )
+
+
+def _capture(seen: Observation) -> Iterator[Limitation]:
+    yield from capture_limitations(seen.profile.header, seen.timeline)
 
 
 def _rules(seen: Observation) -> Iterator[Limitation]:
@@ -220,7 +225,7 @@ def _depth(seen: Observation) -> Iterator[Limitation]:
         )
 
 
-CHECKS: tuple[Check, ...] = (_source, _rules, _privileges, _kernel, _trace, _supply, _reads, _pages, _depth)
+CHECKS: tuple[Check, ...] = (_source, _capture, _rules, _privileges, _kernel, _trace, _supply, _reads, _pages, _depth)
 """All checks, in the order in which a reader should see what they find."""
 
 
