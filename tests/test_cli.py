@@ -42,16 +42,8 @@ def test_every_command_and_option_has_help() -> None:
     for name, command in cli.commands.items():
         assert command.help, name
         for parameter in command.params:
-            assert getattr(parameter, "help", None) or parameter.name in (
-                "profile",
-                "output",
-                "name",
-                "command",
-                "path",
-            ), (
-                name,
-                parameter,
-            )
+            plain = parameter.name in ("profile", "output", "name", "command", "path", "before", "after")
+            assert getattr(parameter, "help", None) or plain, (name, parameter)
 
 
 def test_without_a_command_and_without_a_terminal_there_is_help() -> None:
@@ -226,3 +218,21 @@ def test_what_cannot_be_imported_is_one_line_and_code_4(tmp_path: Path) -> None:
         done = run(*arguments)
         assert (done.returncode, done.stderr.count("\n")) == (4, 1), done.stderr
     assert run("import", str(tmp_path), "-o", str(tmp_path / "x.txt")).returncode == 2
+
+
+def test_profiles_captures_and_reports_are_compared(tree: list[str], tmp_path: Path) -> None:
+    capture, report = tmp_path / "case.tar", tmp_path / "report.json"
+    subprocess.run(["tar", "cf", capture, "-C", tmp_path / "tree", "proc", "sys"], check=True)
+    assert run(*tree, "report", "--json", "-o", str(report)).returncode == 0
+    done = run("compare", str(report), str(capture), "--json")
+    assert done.returncode == 0, done.stderr
+    comparison = json.loads(done.stdout)
+    assert (comparison["before"]["name"], comparison["after"]["name"]) == ("report.json", "case.tar")
+    assert [pair["matched_by"] for pair in comparison["processes"]] == ["pid-start", "pid-start"]
+    assert comparison["summary"] == "Nothing changed."
+
+
+def test_what_cannot_be_compared_is_one_line_and_code_4(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text('{"schema": "hugepage-advisor/report/9"}')
+    done = run("compare", str(tmp_path / "x.json"), str(tmp_path / "absent"))
+    assert (done.returncode, done.stderr.count("\n")) == (4, 1), done.stderr

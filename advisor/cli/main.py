@@ -252,6 +252,23 @@ def import_(path: Path, output: Path, no_redact: bool) -> None:
     command.run(path, output, redact=not no_redact)
 
 
+@cli.command()
+@click.argument("before", type=click.Path(path_type=Path))
+@click.argument("after", type=click.Path(path_type=Path))
+@click.option("--json", "format_name", flag_value="json", help="The comparison document, for programs.")
+@click.option("--markdown", "format_name", flag_value="markdown", help="For pasting into a ticket.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write here, not to stdout.")
+def compare(before: Path, after: Path, format_name: str | None, output: Path | None) -> None:
+    """Say what changed on a host from BEFORE to AFTER: profiles, captures as `import` takes them, or reports as JSON.
+
+    Settings, pools, coverage, faults, page tables, advice; of the host and of each process, the most important first.
+    """
+    from advisor.cli import compare as command
+
+    width = _text_width(to_terminal=output is None and sys.stdout.isatty())
+    command.run((before, after), format_name or "text", output, width=width)
+
+
 @cli.command(context_settings={"allow_interspersed_args": False})
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 @click.option("--policies", metavar="LIST", help="Of base,thp,2M,1G,default.  [default: all but default]")

@@ -16,5 +16,10 @@ def render_json(report: Report) -> str:
     Strings are the raw ones; everything outside of printable ASCII is written as \\uNNNN, so that the text is safe
     on a terminal and in any encoding. Bytes that are no UTF-8 read `\\\\xNN` (see `encode_report`).
     """
-    text = json.dumps(json.loads(encode_report(report)), indent=2, ensure_ascii=True, allow_nan=False)
+    return ascii_json(encode_report(report))
+
+
+def ascii_json(document: bytes) -> str:
+    """A document's JSON, indented by two, in printable ASCII, one newline at the end."""
+    text = json.dumps(json.loads(document), indent=2, ensure_ascii=True, allow_nan=False)
     return text.replace(DELETE, "\\u007f") + "\n"

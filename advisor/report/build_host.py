@@ -50,6 +50,7 @@ def build_host(timeline: Timeline, row: Row, findings: Sequence[Finding]) -> Hos
         memory_pressure_some_avg10=row["host_memory_pressure_some_avg10"],
         unusable_index=row["host_pmd_unusable_index"],
         findings=[rule_reason(finding) for finding in findings if not is_limitation(finding)],
+        boot_id=facts.boot_id,
     )
 
 

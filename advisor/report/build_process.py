@@ -128,6 +128,8 @@ def build_process(
         probes=None if probes is None else _probed(row, probes),
         bloat_forecast=None if pages is None or growth is None else _bloat_forecast(row, pages, growth),
         components=_components(who),
+        minor_faults_per_s=row["minor_faults_per_s"],
+        major_faults_per_s=row["major_faults_per_s"],
     )
 
 

@@ -110,7 +110,7 @@ class Tlb(Struct, frozen=True):
 
 
 class Host(Struct, frozen=True):
-    """The host, its memory, and what it does with huge pages now."""
+    """The host, its memory, and what it does with huge pages now. boot_id: the kernel's, new at each start of it."""
 
     hostname: str | None
     kernel: str | None
@@ -132,3 +132,4 @@ class Host(Struct, frozen=True):
     memory_pressure_some_avg10: float | None
     unusable_index: float | None
     findings: list[Reason]
+    boot_id: str | None = None

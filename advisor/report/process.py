@@ -191,7 +191,7 @@ class Probed(Struct, frozen=True):
 class ProcessEntry(Struct, frozen=True):
     """One process. start_time: Unix seconds; start_ticks with pid names it for good. command_line: redacted. probes:
     null where none was asked for. bloat_forecast: null where the pages of the process were not scanned. components:
-    known libraries, allocators and runtimes in it, besides the application.
+    known libraries, allocators and runtimes in it, besides the application. *_faults_per_s: null for one sample.
     """
 
     pid: int
@@ -214,6 +214,8 @@ class ProcessEntry(Struct, frozen=True):
     probes: Probed | None = None
     bloat_forecast: BloatForecast | None = None
     components: list[Component] = field(default_factory=list)
+    minor_faults_per_s: float | None = None
+    major_faults_per_s: float | None = None
 
 
 class Totals(Struct, frozen=True):
