@@ -152,7 +152,7 @@ def model_for_advice() -> tuple[Predictor | None, str]:
 def load(path: Path, *, redact: bool = True) -> Profile:
     """A saved profile, or a capture imported on the way. Raises CommandError."""
     try:
-        if is_capture(path):
+        if path.is_dir() or is_capture(path):
             return profile_of_capture(path, redact=redact)
         return load_profile(path)
     except ProfileError as error:

@@ -91,6 +91,12 @@ def test_a_folder_with_links_out_of_it_gives_nothing_from_outside(tmp_path: Path
     assert sorted(record.pid for record in profile.samples[0].processes) == [10, 11]
 
 
+@pytest.mark.parametrize("path", ["/", "/proc"])
+def test_a_running_host_is_no_capture(path: str) -> None:
+    with pytest.raises(CaptureError, match="a running host"):
+        profile_of_capture(Path(path))
+
+
 def test_a_link_in_a_zip_is_a_link(tmp_path: Path) -> None:
     buffer = io.BytesIO(zip_of({"proc/10/smaps": smem_files(tmp_path)["10/smaps"]}))
     with zipfile.ZipFile(buffer, "a") as archive:

@@ -105,7 +105,12 @@ def is_archive(path: Path) -> bool:
 
 
 def _of_folder(top: Path) -> Iterator[Member]:
-    """Files and links below a folder; links to folders are links. What may not be listed is passed over."""
+    """Files and links below a folder; links to folders are links. What may not be listed is passed over.
+
+    Raises CaptureError for the running host's own root or /proc, which no walk would ever see at one moment.
+    """
+    if (top / "proc").is_mount() or ((top / "self").is_symlink() and top.is_mount()):
+        raise CaptureError(f"{top}: that is a running host; use `record` or `report` on it")
     waiting = [""]
     while waiting:
         folder = waiting.pop()
