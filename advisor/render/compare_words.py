@@ -19,6 +19,9 @@ MATCHED_WORDS = {
 NEITHER = frozenset(f"{BOTH}: {reason}" for reason in ABSENT)
 """Reasons that say nothing to a reader: the two kernels have no such thing."""
 
+UNNAMED = "unnamed"
+"""A process of a capture that holds only its smaps."""
+
 KIND_WORDS = {"live": "live report", "profile": "profile", "tree": "capture"}
 
 
@@ -66,7 +69,7 @@ def process_lines(process: ProcessChange) -> list[str]:
 def who(process: ProcessChange) -> str:
     """Its name; both where it renamed itself."""
     before, after = process.before.name, process.after.name
-    return after if before == after else f"{before} -> {after}"
+    return (after or UNNAMED) if before == after else f"{before or UNNAMED} -> {after or UNNAMED}"
 
 
 def pids(process: ProcessChange) -> str:
@@ -82,7 +85,7 @@ def side(one: Side) -> str:
 
 def alone(process: ProcessSide) -> str:
     """A process that is on one side only."""
-    return f"{process.name} ({process.pid}), {human_bytes(process.rss_bytes)}, advice {process.advice}"
+    return f"{process.name or UNNAMED} ({process.pid}), {human_bytes(process.rss_bytes)}, advice {process.advice}"
 
 
 def matched(comparison: Comparison) -> str:

@@ -24,6 +24,9 @@ from advisor.rules.text import show_bytes
 PREVENTING = frozenset({"other-host", "no-common-process"})
 """Caveats with which a comparison says nothing about a change."""
 
+LACKING = "capture-lacks"
+"""The limitation of a report (`lacking`) with which advice rests on less."""
+
 SUMMARY_FIELDS = ("thp.enabled", "thp.in_use_bytes", "pools_in_use_bytes", "totals.page_table_bytes")
 """Host values that the summary names where they changed."""
 
@@ -134,6 +137,8 @@ def _caveats(before: Report, after: Report, matching: Matching) -> Iterator[Cave
     for name, report in (("before", before), ("after", after)):
         if report.source.samples < 2:
             yield Caveat(f"one-sample-{name}", f"{name.capitalize()} has one sample: its rates are unknown.")
+        if any(limitation.id == LACKING for limitation in report.limitations):
+            yield Caveat(f"capture-{name}", f"{name.capitalize()} is a capture without some files: see its report.")
     first_at, second_at = before.source.observed_at, after.source.observed_at
     if first_at is not None and second_at is not None and first_at > second_at:
         yield Caveat("order", f"Before is the later one: {first_at} and {second_at}.")

@@ -45,11 +45,13 @@ def match_processes(before: Report, after: Report) -> Matching:
 
 
 def may_be_one_boot(before: Report, after: Report) -> bool:
-    """False where it is known that pids mean something else on the other side."""
-    one, other = before.host, after.host
-    if one.boot_id is not None and other.boot_id is not None:
-        return one.boot_id == other.boot_id
-    return one.hostname == other.hostname and one.kernel == other.kernel
+    """False where it is known that pids mean something else on the other side: a boot is known by its id, else two
+    kernels or two names tell two boots."""
+    for name in ("boot_id", "kernel", "hostname"):
+        one, other = getattr(before.host, name), getattr(after.host, name)
+        if one is not None and other is not None and (one != other or name == "boot_id"):
+            return bool(one == other)
+    return True
 
 
 def _identity(process: ProcessEntry) -> Hashable | None:

@@ -139,6 +139,12 @@ def test_an_archive_of_archives_says_what_to_import(tmp_path: Path) -> None:
         profile_of_capture(saved(tmp_path / "outer.tar", tar_of({"host/sosreport-x.tar": inner})))
 
 
+def test_an_archive_that_tar_made_of_proc_itself_says_why_it_is_empty(tmp_path: Path) -> None:
+    files = dict.fromkeys(smem_files(tmp_path), b"")
+    with pytest.raises(CaptureError, match="all its files are empty, as tar makes them of /proc itself"):
+        profile_of_capture(saved(tmp_path / "x.tar", tar_of(files)))
+
+
 def test_the_exe_of_a_process_is_kept_as_text_alone(tmp_path: Path) -> None:
     files = {f"proc/{name}": data for name, data in smem_files(tmp_path).items()}
     entries = (link("proc/10/exe", "/usr/bin/worker"), link("proc/meminfo", "/etc/passwd"))

@@ -51,8 +51,8 @@ class _Root:
 class Staged:
     """The copy of one host's files. form: sosreport | smem | proc | tree. links: wanted entries that were no files.
 
-    modified: Unix seconds at which the capture was made, by the time of its meminfo or, without one, of a process's
-    file; None where no time was kept. cut: the archive ended too early.
+    modified: Unix seconds at which the capture was made, by the newest of its files of /proc (the kernel stamps each
+    when it is first looked at, and copies keep that); None where no time was kept. cut: the archive ended too early.
     """
 
     procfs: Path
@@ -138,8 +138,7 @@ class _Stager:
     def _note(self, root: _Root, place: Place, member: Member) -> None:
         if place.identifies:
             root.areas[place.area] += 1
-            if member.modified and (root.modified is None or place.path == "meminfo"):
-                root.modified = member.modified
+            root.modified = max(filter(None, (root.modified, member.modified)), default=None)
         elif place.path.startswith(COMMANDS_FOLDER):
             root.areas[COMMANDS_FOLDER] += 1
         if place.pid is not None:
@@ -159,6 +158,10 @@ class _Stager:
                 else ("a capture has proc/meminfo or proc/PID/smaps in it, or is the content of /proc")
             )
             raise CaptureError(f"{self.path}: no files of /proc in it; {inside}")
+        if not self.bytes:
+            raise CaptureError(
+                f"{self.path}: all its files are empty, as tar makes them of /proc itself; copy with cp, then archive"
+            )
         area = "proc" if any(area == "proc" for area, _ in found) else "flat"
         names = sorted(name for of, name in found if of == area)
         nearest = min(depth(name) for name in names)
