@@ -201,13 +201,13 @@ def test_text_fits_the_width_it_is_given(tree: list[str]) -> None:
 def test_a_capture_is_imported_and_its_report_is_the_report_of_the_profile(tree: list[str], tmp_path: Path) -> None:
     capture, profile = tmp_path / "case.tar.gz", tmp_path / "case.jsonl.zst"
     subprocess.run(["tar", "czf", capture, "-C", tmp_path / "tree", "proc", "sys"], check=True)
-    done = run("import", str(capture), "-o", str(profile))
+    done = advisor("import", str(capture), "-o", str(profile))
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
     assert done.stderr == f"{profile}: tree, 2 processes, smaps of 2\n"
-    imported, direct = (json.loads(run("report", str(path), "--json").stdout) for path in (profile, capture))
+    imported, direct = (json.loads(advisor("report", str(path), "--json").stdout) for path in (profile, capture))
     assert imported["source"]["origin"] == direct["source"]["origin"] == "tree case.tar.gz"
     assert imported["processes"] == direct["processes"]
-    assert "hunter2" not in run("report", str(capture), "--markdown").stdout
+    assert "hunter2" not in advisor("report", str(capture), "--markdown").stdout
 
 
 def test_what_cannot_be_imported_is_one_line_and_code_4(tmp_path: Path) -> None:
@@ -215,16 +215,16 @@ def test_what_cannot_be_imported_is_one_line_and_code_4(tmp_path: Path) -> None:
         ["import", str(tmp_path), "-o", str(tmp_path / "x.jsonl")],
         ["report", str(tmp_path / "x.tar")],
     ):
-        done = run(*arguments)
+        done = advisor(*arguments)
         assert (done.returncode, done.stderr.count("\n")) == (4, 1), done.stderr
-    assert run("import", str(tmp_path), "-o", str(tmp_path / "x.txt")).returncode == 2
+    assert advisor("import", str(tmp_path), "-o", str(tmp_path / "x.txt")).returncode == 2
 
 
 def test_profiles_captures_and_reports_are_compared(tree: list[str], tmp_path: Path) -> None:
     capture, report = tmp_path / "case.tar", tmp_path / "report.json"
     subprocess.run(["tar", "cf", capture, "-C", tmp_path / "tree", "proc", "sys"], check=True)
-    assert run(*tree, "report", "--json", "-o", str(report)).returncode == 0
-    done = run("compare", str(report), str(capture), "--json")
+    assert advisor(*tree, "report", "--json", "-o", str(report)).returncode == 0
+    done = advisor("compare", str(report), str(capture), "--json")
     assert done.returncode == 0, done.stderr
     comparison = json.loads(done.stdout)
     assert (comparison["before"]["name"], comparison["after"]["name"]) == ("report.json", "case.tar")
@@ -234,5 +234,5 @@ def test_profiles_captures_and_reports_are_compared(tree: list[str], tmp_path: P
 
 def test_what_cannot_be_compared_is_one_line_and_code_4(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text('{"schema": "hugepage-advisor/report/9"}')
-    done = run("compare", str(tmp_path / "x.json"), str(tmp_path / "absent"))
+    done = advisor("compare", str(tmp_path / "x.json"), str(tmp_path / "absent"))
     assert (done.returncode, done.stderr.count("\n")) == (4, 1), done.stderr
