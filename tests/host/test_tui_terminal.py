@@ -86,8 +86,21 @@ def test_who_matters_is_at_the_top_with_its_advice_and_opens(
         one.until_shown("base pages", "THP, anonymous")
         one.press("Escape")
         one.until_shown("PID", "ADVICE")
+        what_if(one, planted_pid)
         one.press("q")
         assert one.until_over() == 0
+
+
+def what_if(one: Terminal, pid: int) -> None:
+    """A pool for the process under the cursor, instead of what is advised."""
+    one.press("p")
+    one.until_shown(f"({pid})", "hugetlb 2 MiB", "enter chooses")
+    one.press("Down", "Down", "Down", "Down", "Enter")
+    one.until(
+        lambda: any(line.split()[:1] == [str(pid)] and "> hugetlb" in line for line in one.screen()),
+        "the plan with what was chosen",
+    )
+    one.until_shown("WHAT IF")
 
 
 @pytest.mark.parametrize("size", SIZES)
