@@ -31,6 +31,7 @@ SMALLEST_CORES = 0.01
 """Of one CPU, or seconds, below which a difference is none: 1 %."""
 
 ONE_SAMPLE = "one sample tells no rates"
+NO_FAULTS = "no huge page was allocated by fault meanwhile"
 NO_SMAPS = "smaps was not read"
 NO_STATUS = "status was not read"
 NO_SUCH = "there is none"
@@ -74,7 +75,9 @@ def host_readings(report: Report) -> Readings:
             "processes that should change", "count", sum(one.recommendation.changes for one in report.processes)
         ),
         "thp.fault_alloc_per_s": Reading("huge pages by fault", "per-second", thp.fault_alloc_per_s, rates),
-        "thp.fault_fallback_share": Reading("huge faults that fell back", "share", thp.fault_fallback_share, rates),
+        "thp.fault_fallback_share": Reading(
+            "huge faults that fell back", "share", thp.fault_fallback_share, _share_lacks(report)
+        ),
         "thp.fault_fallback_share_since_boot": Reading(
             "the same since boot", "share", thp.fault_fallback_share_since_boot
         ),
@@ -231,6 +234,11 @@ def _total(report: Report, name: str) -> int | None:
 
 def _mthp_bytes(memory: Memory) -> int | None:
     return None if memory.mthp is None else sum(size.bytes for size in memory.mthp)
+
+
+def _share_lacks(report: Report) -> str:
+    """Of no faults there is no share that fell back."""
+    return NO_FAULTS if report.host.thp.fault_alloc_per_s == 0 else _rates_lack(report)
 
 
 def _rates_lack(report: Report) -> str:
