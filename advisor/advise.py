@@ -6,9 +6,12 @@ Every front end goes through here, so a live report, the report of its recording
 from __future__ import annotations
 
 import datetime
+from typing import NamedTuple
+
+import polars as pl
 
 from advisor import __version__
-from advisor.features import feature_table_of, observe, why_not_huge_of
+from advisor.features import Observed, feature_table_of, observe, why_not_huge_of
 from advisor.predictor import Predictor
 from advisor.profile.model import Profile
 from advisor.profile.redact import redact_command_line
@@ -20,8 +23,23 @@ from advisor.report.document import Report, SourceKind
 NO_MODEL = "there is no model"
 
 
+class Seen(NamedTuple):
+    """A profile as of its last sample, and its feature table, a row for each of `observed.processes`: what advice is
+    made from, whatever is asked for."""
+
+    profile: Profile
+    observed: Observed
+    frame: pl.DataFrame
+
+
+def see(profile: Profile) -> Seen:
+    """Fold the samples and make the feature table of them."""
+    observed = observe(fold_samples(profile))
+    return Seen(profile, observed, feature_table_of(observed))
+
+
 def advise(
-    profile: Profile,
+    profile: Profile | Seen,
     *,
     redact: bool = True,
     now: datetime.datetime | None = None,
@@ -30,15 +48,14 @@ def advise(
     without_model: str = NO_MODEL,
     wishes: Wishes = NO_WISHES,
 ) -> Report:
-    """The report of a profile as of its last sample.
+    """The report of a profile as of its last sample; of what was seen of it already, where it is asked for again.
 
     now: time written into it, by default the present. kind: where the profile is from, by default what its header
     says; "profile" for one that was saved. predictor: the gain model; None decides by rules alone, and the report
     says why in the words of `without_model`. wishes: what somebody wants in place of the advice.
     """
-    timeline = fold_samples(profile)
-    observed = observe(timeline)
-    frame = feature_table_of(observed)
+    profile, observed, frame = profile if isinstance(profile, Seen) else see(profile)
+    timeline = observed.timeline
     predicted = None
     if predictor is not None:
         predicted = Predicted(predictor.predict(frame), predictor.facts.thresholds, predictor.facts.level)

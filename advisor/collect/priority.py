@@ -50,8 +50,9 @@ class WalkState:
 class Candidate:
     """A process and the walk it asks for.
 
-    Those never walked come first, by resident bytes; then by resident bytes times the seconds since the last walk,
-    so that a large busy process cannot keep the others from ever being looked at again.
+    The one that is looked at (near) comes first, then those never walked, by resident bytes; then by resident bytes
+    times the seconds since the last walk, so that a large busy process cannot keep the others from ever being looked
+    at again.
     """
 
     pid: int
@@ -59,13 +60,14 @@ class Candidate:
     resident_bytes: int
     cost_s: float
     waited_s: float | None
+    near: bool = False
 
     @property
-    def order(self) -> tuple[bool, float, int]:
+    def order(self) -> tuple[bool, bool, float, int]:
         """Ascending order of urgency."""
         if self.waited_s is None:
-            return False, -float(self.resident_bytes), self.pid
-        return True, -self.resident_bytes * self.waited_s, self.pid
+            return not self.near, False, -float(self.resident_bytes), self.pid
+        return not self.near, True, -self.resident_bytes * self.waited_s, self.pid
 
 
 def memory_key(stat: Stat) -> tuple[int, int, int, int]:
@@ -81,11 +83,18 @@ def predicted_cost_s(resident_bytes: int, state: WalkState, walk: Walk) -> float
     return cost * ROLLUP_SHARE if walk == "rollup" else cost
 
 
-def wanted_walk(stat: Stat, state: WalkState, resident_bytes: int, *, collapses_moved: bool) -> Walk | None:
-    """The walk that would tell something new. collapses_moved: khugepaged or a split was at work since the last."""
+def wanted_walk(
+    stat: Stat, state: WalkState, resident_bytes: int, *, collapses_moved: bool, near: bool = False
+) -> Walk | None:
+    """The walk that would tell something new. collapses_moved: khugepaged or a split was at work since the last.
+
+    near: somebody looks at its single mappings, so that sums would not do.
+    """
     key = memory_key(stat)
     if state.smaps_key is None:
         return "smaps"
+    if near:
+        return "smaps" if key != state.smaps_key or collapses_moved else None
     if key == state.latest_key:
         return "rollup" if collapses_moved and resident_bytes >= IMPORTANT_BYTES else None
     if resident_bytes < IMPORTANT_BYTES:

@@ -93,6 +93,8 @@ class Sampler:
         self.fs = fs
         self.options = options or SamplerOptions()
         self.clock = clock
+        self.near: int | None = None
+        """Pid that somebody looks at from near: its mappings are kept current, one by one, before those of others."""
         self.began_s = clock()
         self.budget = Budget(self.options.budget_share, clock, self.began_s, self.options.spent_before_s)
         self._tracked: dict[int, Tracked] = {}
@@ -238,15 +240,17 @@ class Sampler:
         if tracked.problems.get("smaps") in LASTING_PROBLEMS or self._quarantine.holds(pid):
             return None
         resident = tracked.resident_bytes(stat, self.base_page_bytes)
-        walk = wanted_walk(stat, tracked.walks, resident, collapses_moved=self._collapses_moved)
+        longest_s = self.options.longest_walk_s
+        near = pid == self.near and predicted_cost_s(resident, tracked.walks, "smaps") <= longest_s
+        walk = wanted_walk(stat, tracked.walks, resident, collapses_moved=self._collapses_moved, near=near)
         if walk is None:
             return None
         cost_s = predicted_cost_s(resident, tracked.walks, walk)
-        if cost_s > self.options.longest_walk_s:
+        if cost_s > longest_s:
             tick.skip(pid, stat.comm, "walk-too-long", f"{cost_s:.1f} s of page-table walk predicted")
             return None
         walked = tracked.walks.walked_t_s
-        return Candidate(pid, walk, resident, cost_s, None if walked is None else tick.t_s - walked)
+        return Candidate(pid, walk, resident, cost_s, None if walked is None else tick.t_s - walked, near)
 
     def _walk_allowance_s(self) -> float | None:
         """CPU seconds for walks in this tick; None is no limit."""

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import time
 
-from advisor.advise import NO_MODEL, advise
+from advisor.advise import NO_MODEL, Seen, advise, see
 from advisor.predictor import ModelError, Predictor, load_predictor
 from advisor.profile.model import Profile
 from advisor.recommendation import Wish, Wishes
+from advisor.report.build_close_up import build_close_up
+from advisor.report.build_history import build_history
+from advisor.report.close_up import CloseUp
 from advisor.report.document import Report, SourceKind
 from advisor.rules import Policy
 from advisor.watch.asked import Asked
@@ -23,6 +26,9 @@ class Adviser:
         self._redact, self._kind = redact, kind
         self._predictor: Predictor | None = None
         self._why_none = MODEL_LOADING
+        self._seen: Seen | None = None
+        self._reports: dict[WhatIf, Report] = {}
+        self._close_up: CloseUp | None = None
 
     def load_model(self) -> bool:
         """Whether there is one now. A second of CPU."""
@@ -30,14 +36,17 @@ class Adviser:
             self._predictor = load_predictor()
         except ModelError as error:
             self._why_none = f"{NO_MODEL} that can be used: {error}"
+        self._reports.clear()
         return self._predictor is not None
 
     def tick(self, profile: Profile, asked: Asked, position: int, length: int | None, pulses: list[Pulse]) -> Tick:
         """The report as of the last sample, and what else is asked for."""
         began = time.process_time()
         what_if = asked.what_if
-        report = self._advise(profile, what_if)
-        advised = None if what_if.is_empty else self._advise(profile, WhatIf()).plan
+        seen = self._see(profile)
+        report = self._advise(seen, what_if)
+        advised = None if what_if.is_empty else self._advise(seen, WhatIf()).plan
+        self._close_up = None if asked.pid is None else self._look_at(seen, asked.pid)
         return Tick(
             report,
             position,
@@ -47,11 +56,43 @@ class Adviser:
             self._predictor is not None,
             what_if,
             advised,
+            self._close_up,
         )
 
-    def _advise(self, profile: Profile, what_if: WhatIf) -> Report:
+    def _see(self, profile: Profile) -> Seen:
+        """Of the same last sample, what was seen already: another question is answered sooner."""
+        if self._seen is None or self._seen.profile.samples[-1] is not profile.samples[-1]:
+            self._seen = see(profile)
+            self._reports.clear()
+        return self._seen
+
+    def _look_at(self, seen: Seen, pid: int) -> CloseUp | None:
+        """None where there is no such process now."""
+        processes = seen.observed.processes
+        place = next((place for place, process in enumerate(processes) if process.pid == pid), None)
+        if place is None:
+            return None
+        process, before, profile = processes[place], self._close_up, seen.profile
+        same = before is not None and (before.pid, before.start_ticks) == process.identity
+        known = {moment.t_s: moment.huge_coverage for moment in before.history} if before and same else {}
+        return build_close_up(
+            process,
+            seen.frame.row(place, named=True),
+            build_history(profile, process.identity, known),
+            last_t_s=seen.observed.timeline.last_t_s,
+            skipped=profile.samples[-1].skipped,
+        )
+
+    def _advise(self, seen: Seen, what_if: WhatIf) -> Report:
+        """Under what is asked for. What was asked last of the same samples is not worked out again, nor without it."""
+        if what_if not in self._reports:
+            kept = {asked: report for asked, report in self._reports.items() if asked.is_empty}
+            self._reports = {**kept, what_if: self._report(seen, what_if)}
+        return self._reports[what_if]
+
+    def _report(self, seen: Seen, what_if: WhatIf) -> Report:
         return advise(
-            profile,
+            seen,
             redact=self._redact,
             kind=self._kind,
             predictor=self._predictor,

@@ -108,6 +108,7 @@ def _live(job: Job, asked: Asked) -> Iterator[Frame]:
         return replace(made, recording=recorder.state, watch_share=spent.share)
 
     while True:
+        sampler.near = asked.pid
         sample = sampler.tick()
         if not (sample.processes or sample.host.meminfo or number):
             yield Problem(f"{fs.procfs}: neither a process nor meminfo can be read; is this a /proc?")

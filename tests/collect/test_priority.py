@@ -83,3 +83,16 @@ def test_what_is_chosen_fits_and_everybody_is_chosen_or_counted(
     assert len(chosen) + deferred == len(candidates)
     assert choose(candidates, None)[1] == 0
     assert choose(reversed(candidates), available_s) == (chosen, deferred)
+
+
+def test_who_is_looked_at_from_near_has_single_mappings_read_and_comes_first() -> None:
+    before = walked(stat())
+    assert wanted_walk(stat(faults=2), before, LARGE, collapses_moved=False, near=True) == "smaps"
+    assert wanted_walk(stat(faults=2), before, 1 << 20, collapses_moved=False, near=True) == "smaps"
+    assert wanted_walk(stat(), before, LARGE, collapses_moved=False, near=True) is None
+    only_sums_are_new = WalkState(smaps_key=before.smaps_key, latest_key=memory_key(stat(faults=2)))
+    assert wanted_walk(stat(faults=2), only_sums_are_new, LARGE, collapses_moved=False, near=True) == "smaps"
+    assert wanted_walk(stat(faults=2), only_sums_are_new, LARGE, collapses_moved=False) is None
+    near = Candidate(1, "smaps", 1, 0.5, 9.0, near=True)
+    never_walked = Candidate(2, "smaps", LARGE, 0.5, None)
+    assert choose([never_walked, near], 0.6)[0] == {1: "smaps"}

@@ -280,3 +280,21 @@ def test_samples_fold_back_to_the_state_that_was_there(proc: FakeProc) -> None:
     assert state[10].stat.rss_pages == 9000
     assert state[10].maps is not None
     assert sum(m.values[samples[0].smaps_fields.index("Rss")] for m in state[10].maps) == 9000 * PAGE + 8192
+
+
+def test_single_mappings_of_who_is_looked_at_are_read_where_sums_would_do_for_others(proc: FakeProc) -> None:
+    sampler = sampler_of(proc, budget_share=1.0)
+    for pid in (10, 11):
+        proc.add(pid, rss=9000, faults=1)
+    sampler.tick()
+    sampler.near = 10
+    for pid in (10, 11):
+        (proc.folder(pid) / "smaps_rollup").write_text(
+            "00400000-7ffc00021000 ---p 0 00:00 0 [rollup]\nRss: 36004 kB\n"
+        )
+        proc.set_stat(pid, rss=9001, faults=2)
+        proc.set_smaps(pid, 9001)
+    time.sleep(0.05)
+    near, other = sampler.tick().processes
+    assert near.maps is not None and near.rollup is None
+    assert other.maps is None and other.rollup is not None

@@ -21,6 +21,7 @@ from advisor.watch.child import Watcher
 from advisor.watch.frames import (
     Frame,
     Job,
+    LookAt,
     Problem,
     Seek,
     Tick,
@@ -106,6 +107,31 @@ def test_what_if_on_a_live_host_is_answered_before_the_next_sample() -> None:
     frames.close()  # type: ignore[attr-defined]
 
 
+def test_the_process_that_is_looked_at_comes_from_near_as_of_the_sample_on_the_screen() -> None:
+    watcher = Watcher(Job(profile=str(IDLE)))
+    frames = watcher.frames()
+    _, with_model = ticks(frames, 2)
+    assert with_model.close_up is None
+    process = with_model.report.processes[0]
+    watcher.order(LookAt(process.pid))
+    (near,) = ticks(frames, 1)
+    close_up = near.close_up
+    assert close_up is not None and close_up.vmas
+    assert (close_up.pid, close_up.start_ticks) == (process.pid, process.start_ticks)
+    assert near.report == with_model.report
+    assert len(close_up.history) == 10
+    watcher.order(Seek(4))
+    (earlier,) = ticks(frames, 1)
+    assert earlier.close_up is not None
+    assert [one.t_s for one in earlier.close_up.history] == [one.t_s for one in close_up.history[:4]]
+    for nobody in (LookAt(999_999_999), LookAt(None)):
+        watcher.order(nobody)
+        (tick,) = ticks(frames, 1)
+        assert tick.close_up is None
+    watcher.close()
+    assert list(frames) == []
+
+
 def test_a_captured_tree_gives_what_is_in_it(tmp_path: Path) -> None:
     proc = FakeProc(tmp_path)
     proc.add(10, name="one", rss=9000)
@@ -114,6 +140,10 @@ def test_a_captured_tree_gives_what_is_in_it(tmp_path: Path) -> None:
     (first,) = ticks(frames, 1)
     assert [one.name for one in first.report.processes] == ["one"]
     assert (first.position, first.length) == (1, None)
+    watcher.order(LookAt(10))
+    near = next(tick for tick in islice(frames, 2) if isinstance(tick, Tick) and tick.close_up)
+    assert near.close_up and near.close_up.vmas
+    assert sum(vma.rss_bytes for vma in near.close_up.vmas) == first.report.processes[0].memory.rss_bytes
     watcher.close()
     frames.close()  # type: ignore[attr-defined]
 
