@@ -38,7 +38,7 @@ from advisor.tui.source import Source
 from advisor.tui.table import ProcessTable
 from advisor.tui.themes import DARK, THEMES, role_styles
 from advisor.tui.what_if import Wanted
-from advisor.watch.frames import Frame, Problem, Seek, Tick, WhatIf
+from advisor.watch.frames import Frame, LookAt, Problem, Seek, Tick, WhatIf
 
 if TYPE_CHECKING:
     from advisor.tui.trial_screen import TrialSource
@@ -117,6 +117,7 @@ class AdvisorApp(App[None]):
         self._newest: Tick | None = None
         self._view = View()
         self._opened: int | None = None
+        self._looked_at: tuple[int, int | None] = (0, None)
         self._held = False
         self._asking = Asking(source)
         self._ink = Ink()
@@ -124,7 +125,7 @@ class AdvisorApp(App[None]):
 
     def compose(self) -> ComposeResult:
         yield HostPanel(self.TITLE or "")
-        with Vertical():
+        with Vertical(id="body"):
             yield Static(LOADING if self._source.is_live else OPENING, id="empty")
             yield ProcessTable(id="processes")
         yield FilterField(id="filter")
@@ -180,6 +181,7 @@ class AdvisorApp(App[None]):
             self._newest = frame
             self._fail(None)
             self._asking.hear(frame, self._run)
+            self._look_at()
             if not self._held or self.tick is None or frame.what_if != self.tick.what_if:
                 self._take(frame)
             else:
@@ -196,10 +198,17 @@ class AdvisorApp(App[None]):
         self._show_host()
         self._show_processes()
         if self._opened is not None:
-            self.query_one(DetailView).show(tick.report, self._opened)
+            self.query_one(DetailView).show(tick.report, self._opened, tick.close_up)
         if tick.length is not None:
             self.query_one(ReplayBar).show(tick.position, tick.length)
         self._show_above()
+
+    def _look_at(self) -> None:
+        """Have the source send the process of the detail from near: asked for once, and anew of each run of it."""
+        wanted = (self._run, self._opened)
+        if wanted != self._looked_at and (self._opened is not None or self._looked_at[1] is not None):
+            self._source.order(LookAt(self._opened))
+        self._looked_at = wanted
 
     def _show_host(self) -> None:
         if self.tick is not None:
@@ -249,12 +258,13 @@ class AdvisorApp(App[None]):
         """Open the detail view; it is made when it is first wanted, since that takes longer than the first screen."""
         if self.tick is not None:
             if not self.query(DetailView):
-                await self.query_one(Vertical).mount(DetailView(id="detail"))
+                await self.query_one("#body").mount(DetailView(id="detail"))
             detail = self.query_one(DetailView)
             self._opened = message.process.pid
             self.screen_stack[0].add_class("-detail")
             self._place_filter()
-            detail.show(self.tick.report, self._opened)
+            detail.show(self.tick.report, self._opened, self.tick.close_up)
+            self._look_at()
             self.call_after_refresh(detail.focus)
 
     def on_process_table_sort_by(self, message: ProcessTable.SortBy) -> None:
@@ -304,6 +314,7 @@ class AdvisorApp(App[None]):
         """Out of the detail, or out of the filter."""
         if self._opened is not None:
             self._opened = None
+            self._look_at()
             self.screen_stack[0].remove_class("-detail")
         else:
             self.query_one(FilterField).value = ""

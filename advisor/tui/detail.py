@@ -12,11 +12,13 @@ from textual.containers import VerticalScroll
 from textual.widget import Widget
 from textual.widgets import Static, TabbedContent, TabPane
 
+from advisor.report.close_up import CloseUp
 from advisor.report.document import Report
 from advisor.report.plan import HostPlan
 from advisor.report.process import ProcessEntry
 from advisor.tui.detail_advice import advice, title
-from advisor.tui.detail_facts import facts
+from advisor.tui.detail_features import FeaturesPane
+from advisor.tui.detail_history import history
 from advisor.tui.detail_map import memory
 from advisor.tui.detail_options import alternatives
 from advisor.tui.detail_pastes import PastesPane
@@ -25,20 +27,26 @@ from advisor.tui.detail_why import why_not_huge
 from advisor.tui.ink import Ink
 from advisor.tui.themes import role_styles
 
-Section = Callable[[Ink, ProcessEntry, HostPlan], RenderableType]
+Section = Callable[[Ink, ProcessEntry, HostPlan, CloseUp | None], RenderableType]
 
 SECTIONS: dict[str, tuple[str, Section]] = {
-    "advice": ("Advice", advice),
-    "why": ("Why not huge", lambda ink, process, _: why_not_huge(ink, process)),
-    "memory": ("Memory", lambda ink, process, _: memory(ink, process)),
-    "alternatives": ("Alternatives", lambda ink, process, _: alternatives(ink, process)),
-    "features": ("Features", lambda ink, process, _: facts(ink, process)),
+    "advice": ("Advice", lambda ink, process, plan, _: advice(ink, process, plan)),
+    "why": ("Why not huge", lambda ink, process, *_: why_not_huge(ink, process)),
+    "memory": ("Memory", lambda ink, process, _, close_up: memory(ink, process, close_up)),
+    "alternatives": ("Alternatives", lambda ink, process, *_: alternatives(ink, process)),
+    "history": ("History", lambda ink, _process, _plan, close_up: history(ink, close_up)),
 }
-"""Tabs of one text each: id, title, what fills it. The tab of the texts stands before the last one."""
+"""Tabs of one text each: id, title, what fills it."""
 
-TEXTS = "texts"
-TABS = ("advice", "why", "memory", "alternatives", TEXTS, "features")
+TEXTS, FEATURES = "texts", "features"
+TITLES = {TEXTS: "Texts", FEATURES: "Features"}
+"""Tabs that are more than a text."""
+
+TABS = ("advice", "why", "memory", "alternatives", TEXTS, FEATURES, "history")
 """Tabs in their order, which is that of their keys."""
+
+FROM_NEAR = frozenset(("memory", FEATURES, "history"))
+"""Tabs that show what the report has not."""
 
 
 class DetailView(Widget):
@@ -53,7 +61,7 @@ class DetailView(Widget):
     DetailView TabbedContent TabPane { padding: 0; }
     DetailView VerticalScroll { height: 1fr; padding: 0 1; scrollbar-size-vertical: 1; }
     DetailView .section { max-width: 140; }
-    DetailView #memory .section { max-width: 100%; }
+    DetailView #memory .section, DetailView #history .section { max-width: 100%; }
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -67,6 +75,7 @@ class DetailView(Widget):
         self._pid: int | None = None
         self._process: ProcessEntry | None = None
         self._plan: HostPlan | None = None
+        self._close_up: CloseUp | None = None
         self._stale: str | None = None
         self._outdated: set[str] = set()
         self._ink = Ink()
@@ -76,9 +85,11 @@ class DetailView(Widget):
         yield Static(id="detail-state")
         with TabbedContent(initial=TABS[0]):
             for name in TABS:
-                with TabPane("Texts" if name == TEXTS else SECTIONS[name][0], id=name):
+                with TabPane(TITLES.get(name) or SECTIONS[name][0], id=name):
                     if name == TEXTS:
                         yield PastesPane()
+                    elif name == FEATURES:
+                        yield FeaturesPane()
                     else:
                         with VerticalScroll():
                             yield Static(classes="section")
@@ -92,10 +103,11 @@ class DetailView(Widget):
         """The process as it was last seen."""
         return self._process
 
-    def show(self, report: Report, pid: int) -> None:
+    def show(self, report: Report, pid: int, close_up: CloseUp | None = None) -> None:
         """Show process `pid` as the report knows it; the one shown already is updated where it stands.
 
         Where the report lacks it, or its pid has gone to another process, the last state stays and says so.
+        close_up: of whichever process; only that of this one is shown.
         """
         new = pid != self._pid
         if new:
@@ -106,15 +118,22 @@ class DetailView(Widget):
         if found is not None and (known is None or known.start_ticks == found.start_ticks):
             changed = (found, report.plan) != (known, self._plan)
             self._process, self._plan, stale = found, report.plan, None
+            if close_up is not None and (close_up.pid, close_up.start_ticks) != (pid, found.start_ticks):
+                close_up = None
+            nearer, self._close_up = close_up != self._close_up, close_up
         else:
-            changed, stale = False, self._why_missing(report, pid, reused=found is not None)
+            changed = nearer = False
+            stale = self._why_missing(report, pid, reused=found is not None)
         if changed or new or stale != self._stale:
             self._stale = stale
             self._fill()
+        elif nearer and self.is_mounted:
+            self._outdated |= FROM_NEAR
+            self._fill_open_tab()
 
     def clear(self) -> None:
         """Forget the process; the tab stays, every scroll goes to the top."""
-        self._pid = self._process = self._plan = self._stale = None
+        self._pid = self._process = self._plan = self._close_up = self._stale = None
         if self.is_mounted:
             for scroll in self.query(VerticalScroll):
                 scroll.scroll_home(animate=False)
@@ -183,5 +202,7 @@ class DetailView(Widget):
         self._outdated.discard(tab.id)
         if tab.id == TEXTS:
             tab.query_one(PastesPane).show(ink, pastes_of(process, plan), nothing(ink, process))
+        elif tab.id == FEATURES:
+            tab.query_one(FeaturesPane).show(ink, process, self._close_up)
         else:
-            tab.query_one(".section", Static).update(SECTIONS[tab.id][1](ink, process, plan))
+            tab.query_one(".section", Static).update(SECTIONS[tab.id][1](ink, process, plan, self._close_up))

@@ -1,9 +1,8 @@
-"""What was read of one process: who it is, and the features that rules and probes looked at."""
+"""What was read of one process: who it is, what probes cost, and the features that the report has of it."""
 
 from __future__ import annotations
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 
 from advisor.render import words
 from advisor.render.numbers import UNKNOWN, count
@@ -18,13 +17,13 @@ LONGEST_COMMAND = 4000
 
 
 def features_of(process: ProcessEntry) -> dict[str, Evidence]:
-    """Every feature that a reason names as its evidence, then those of probes, by name."""
+    """Every feature that a reason names as its evidence, and those of probes, by name."""
     read = {name: value for reason in process.recommendation.reasons for name, value in reason.evidence.items()}
     return dict(sorted((read | (process.probes.features if process.probes else {})).items()))
 
 
 def facts(ink: Ink, process: ProcessEntry) -> RenderableType:
-    """Who it is, then features with their values, then what probes cost."""
+    """Who it is, then what probes cost."""
     command = " ".join(process.command_line) if process.command_line else UNKNOWN
     if len(command) > LONGEST_COMMAND:
         command = f"{command[:LONGEST_COMMAND]} ... and {count(len(command) - LONGEST_COMMAND)} more characters"
@@ -44,23 +43,7 @@ def facts(ink: Ink, process: ProcessEntry) -> RenderableType:
                 ("THP off", f"{off or UNKNOWN} (prctl PR_SET_THP_DISABLE)"),
             ]
         ),
-        "",
-        ink.heading("Features that the reasons read"),
-        _features(ink, features_of(process)),
     ]
     if lines := list(probe_lines(process.probes)):
         parts += ["", ink.heading("Probes"), *map(ink.text, lines)]
     return Group(*parts)
-
-
-def _features(ink: Ink, features: dict[str, Evidence]) -> RenderableType:
-    if not features:
-        return ink.text("none", "muted")
-    table = Table.grid(padding=(0, 2, 0, 0), expand=True)
-    table.add_column(ratio=1, overflow="fold")
-    table.add_column(ratio=1, overflow="fold")
-    for name, value in features.items():
-        table.add_row(
-            ink.text(name, "muted"), ink.text(words.evidence(name, value), "muted" if value is None else "")
-        )
-    return table

@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
-from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.console import Group, RenderableType
 from rich.table import Table
-from rich.text import Text
 
 from advisor.render import words
 from advisor.render.numbers import UNKNOWN, human_bytes, percent
+from advisor.report.close_up import CloseUp
 from advisor.report.process import Memory, ProcessEntry
+from advisor.tui import bars
+from advisor.tui.bars import Part, StackedBar
+from advisor.tui.detail_vmas import vma_map
 from advisor.tui.ink import Ink
-
-
-class Part(NamedTuple):
-    """Memory on one kind of page. mark: its letter; fill: its pattern; role: its style."""
-
-    mark: str
-    fill: str
-    role: str
-    name: str
-    bytes: int | None
 
 
 def parts_of(memory: Memory) -> list[Part]:
@@ -36,52 +28,19 @@ def parts_of(memory: Memory) -> list[Part]:
     file_known = memory.shmem_huge_bytes is not None or memory.file_huge_bytes is not None
     file_huge = (memory.shmem_huge_bytes or 0) + (memory.file_huge_bytes or 0) if file_known else None
     return [
-        Part("H", "#", "hugetlb", "hugetlb pages", memory.hugetlb_bytes),
-        Part("A", "█", "pmd-anon", "THP, anonymous (mapped by PMD)", memory.anon_huge_bytes),
-        Part("F", "▓", "pmd-file", "THP, shared memory and files", file_huge),
-        Part("m", "▒", "mthp", "mTHP (large folios, mapped by PTE)", large),
-        Part("b", "░", "base", "base pages" if looked else "base pages, mTHP among them where there is any", rest)
+        Part(bars.HUGETLB, "hugetlb pages", memory.hugetlb_bytes),
+        Part(bars.THP_ANON, "THP, anonymous (mapped by PMD)", memory.anon_huge_bytes),
+        Part(bars.THP_FILE, "THP, shared memory and files", file_huge),
+        Part(bars.MTHP, "mTHP (large folios, mapped by PTE)", large),
+        Part(bars.BASE, "base pages" if looked else "base pages, mTHP among them where there is any", rest)
         if seen
-        else Part("?", "?", "unseen", "resident, on unknown pages", None if memory.rss_bytes is None else rest),
-        Part("s", "~", "swap", "in swap", memory.swap_bytes),
+        else Part(bars.UNSEEN, "resident, on unknown pages", None if memory.rss_bytes is None else rest),
+        Part(bars.SWAP, "in swap", memory.swap_bytes),
     ]
 
 
-def columns_of(sizes: Sequence[int], width: int) -> list[int]:
-    """`width` columns shared out by size: they add up, and what is not nothing has one at least.
-
-    With more kinds than columns the last ones get none.
-    """
-    total, present = sum(sizes), [place for place, size in enumerate(sizes) if size > 0]
-    shares = [0] * len(sizes)
-    for place in present[:width]:
-        shares[place] = max(1, round(sizes[place] * width / total))
-    while present and (over := sum(shares) - width):
-        widest = max(range(len(shares)), key=shares.__getitem__)
-        shares[widest] -= 1 if over > 0 else -1
-    return shares
-
-
-class StackedBar:
-    """A bar of parts over whatever width there is: a line with their letters, a line of their patterns alone."""
-
-    def __init__(self, ink: Ink, parts: Sequence[Part]) -> None:
-        self._ink = ink
-        self._parts = [part for part in parts if part.bytes]
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        widths = columns_of([part.bytes or 0 for part in self._parts], options.max_width)
-        for with_marks in (True, False):
-            line = Text(no_wrap=True, end="\n")
-            for part, width in zip(self._parts, widths, strict=True):
-                fill = part.fill * width
-                drawn = f"{part.mark}{fill[1:]}" if with_marks and width else fill
-                line.append(drawn, self._ink.style(part.role))
-            yield line
-
-
-def memory(ink: Ink, process: ProcessEntry) -> RenderableType:
-    """The bar, its legend, and what else the kernel counts."""
+def memory(ink: Ink, process: ProcessEntry, close_up: CloseUp | None = None) -> RenderableType:
+    """The bar, its legend, the map, and what else the kernel counts."""
     parts = parts_of(process.memory)
     whole = sum(part.bytes or 0 for part in parts)
     bar: list[RenderableType] = [StackedBar(ink, parts)] if whole else [ink.text("No memory to draw.", "muted")]
@@ -91,6 +50,8 @@ def memory(ink: Ink, process: ProcessEntry) -> RenderableType:
         *bar,
         "",
         _legend(ink, parts, whole),
+        "",
+        vma_map(ink, close_up),
         "",
         ink.heading("Counted by the kernel"),
         _counts(ink, process),
@@ -102,10 +63,10 @@ def _legend(ink: Ink, parts: Sequence[Part], whole: int) -> Table:
     for justify in ("left", "right", "right", "left"):
         table.add_column(justify=justify, no_wrap=justify == "right")
     for part in parts:
-        role = part.role if part.bytes else "muted"
+        role = part.look.role if part.bytes else "muted"
         share = "" if not whole or part.bytes is None else percent(part.bytes / whole)
         table.add_row(
-            ink.text(f"{part.mark}{part.fill * 3}", role),
+            ink.text(f"{part.look.mark}{part.look.fill * 3}", role),
             ink.text(human_bytes(part.bytes), "" if part.bytes else "muted"),
             ink.text(share, "muted"),
             ink.text(part.name, "" if part.bytes else "muted"),

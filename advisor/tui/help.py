@@ -15,7 +15,8 @@ from textual.widgets import Static
 KEYS = (
     ("up down, k j", "move; page up, page down, home, end"),
     ("enter", "everything of one process; escape goes back"),
-    ("1 to 6", "in there: advice, why not huge, memory, alternatives, texts, features"),
+    ("1 to 7", "in there: advice, why not huge, memory map, alternatives, texts, features, history"),
+    ("/", "in the features: filter them by words of their names and meanings"),
     ("c u w", "in there, at a text: copy it, copy its undo, write it to a file"),
     ("/", "filter by pid, name, application, user, cgroup, state, advice; all words must occur"),
     ("< >", "sort by the next column; r turns the order round; 0 goes back to what is at stake"),

@@ -6,7 +6,7 @@ import time
 
 from advisor.advise import NO_MODEL, Seen, advise, see
 from advisor.predictor import ModelError, Predictor, load_predictor
-from advisor.profile.model import Profile
+from advisor.profile.model import Profile, Sample
 from advisor.recommendation import Wish, Wishes
 from advisor.report.build_close_up import build_close_up
 from advisor.report.build_history import build_history
@@ -27,6 +27,7 @@ class Adviser:
         self._predictor: Predictor | None = None
         self._why_none = MODEL_LOADING
         self._seen: Seen | None = None
+        self._last: Sample | None = None
         self._reports: dict[WhatIf, Report] = {}
         self._close_up: CloseUp | None = None
 
@@ -44,8 +45,8 @@ class Adviser:
         began = time.process_time()
         what_if = asked.what_if
         seen = self._see(profile)
-        report = self._advise(seen, what_if)
         advised = None if what_if.is_empty else self._advise(seen, WhatIf()).plan
+        report = self._advise(seen, what_if)
         self._close_up = None if asked.pid is None else self._look_at(seen, asked.pid)
         return Tick(
             report,
@@ -61,8 +62,9 @@ class Adviser:
 
     def _see(self, profile: Profile) -> Seen:
         """Of the same last sample, what was seen already: another question is answered sooner."""
-        if self._seen is None or self._seen.profile.samples[-1] is not profile.samples[-1]:
-            self._seen = see(profile)
+        last = profile.samples[-1]
+        if self._seen is None or self._last is not last:
+            self._seen, self._last = see(profile), last
             self._reports.clear()
         return self._seen
 
@@ -84,7 +86,7 @@ class Adviser:
         )
 
     def _advise(self, seen: Seen, what_if: WhatIf) -> Report:
-        """Under what is asked for. What was asked last of the same samples is not worked out again, nor without it."""
+        """Under what is asked for; of the same samples, the last answer is kept, and the one where nothing is."""
         if what_if not in self._reports:
             kept = {asked: report for asked, report in self._reports.items() if asked.is_empty}
             self._reports = {**kept, what_if: self._report(seen, what_if)}

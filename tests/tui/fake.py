@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from textual.pilot import Pilot
 from textual.widgets import Static
 
+from advisor.report.close_up import CloseUp
 from advisor.report.document import Report
 from advisor.tui.app import AdvisorApp
 from advisor.tui.table import ProcessTable
@@ -59,9 +60,16 @@ class FakeSource:
         self.closed = True
         self._queue.put(None)
 
-    def send(self, report: Report | None = None, position: int = 1, *, model: bool = True) -> None:
+    def send(
+        self,
+        report: Report | None = None,
+        position: int = 1,
+        *,
+        model: bool = True,
+        close_up: CloseUp | None = None,
+    ) -> None:
         """A tick under what is wanted by now."""
-        tick = Tick(report or self.report, position, self.length, PULSES, 0.1, model)
+        tick = Tick(report or self.report, position, self.length, PULSES, 0.1, model, close_up=close_up)
         if not self.what_if.is_empty:
             chosen = report or self.answer(self.what_if)
             tick = replace(tick, report=chosen, what_if=self.what_if, advised=self.report.plan)

@@ -18,15 +18,18 @@ from advisor.report.document import Report
 from advisor.report.plan import Artefact
 from advisor.report.process import Alternative, ExpectedGain, ProcessEntry
 from advisor.tui import detail_texts
+from advisor.tui.bars import columns_of
 from advisor.tui.detail import SECTIONS
 from advisor.tui.detail_advice import advice, title
 from advisor.tui.detail_facts import facts, features_of
-from advisor.tui.detail_map import columns_of, memory, parts_of
+from advisor.tui.detail_features import features
+from advisor.tui.detail_map import memory, parts_of
 from advisor.tui.detail_options import alternatives
 from advisor.tui.detail_why import why_not_huge
 from advisor.tui.ink import Ink
 from tests.render.conftest import GIB, MIB, make_report
 from tests.render.conftest import memory as make_memory
+from tests.tui.near import close_up_of
 
 SAMPLES = Path(__file__).resolve().parents[2] / "sample_profiles"
 INK = Ink()
@@ -55,7 +58,9 @@ def report() -> Report:
 
 
 def all_sections(process: ProcessEntry, report: Report) -> list[RenderableType]:
-    sections = [section(INK, process, report.plan) for _, section in SECTIONS.values()]
+    near = close_up_of(process)
+    sections = [section(INK, process, report.plan, seen) for _, section in SECTIONS.values() for seen in (None, near)]
+    sections += [facts(INK, process), features(INK, process, None), features(INK, process, near)]
     pastes = [detail_texts.text(INK, paste) for paste in detail_texts.pastes_of(process, report.plan)]
     return [title(INK, process), *sections, *pastes, detail_texts.nothing(INK, process)]
 
@@ -137,17 +142,17 @@ def test_the_picture_names_every_backing_with_its_bytes(report: Report) -> None:
 
 def test_parts_add_up_to_what_is_resident_in_pools_and_in_swap() -> None:
     known = make_memory(6 * GIB, 5 * GIB, 2 * GIB, shmem_huge_bytes=GIB, hugetlb_bytes=4 * GIB, swap_bytes=MIB)
-    parts = {part.mark: part.bytes for part in parts_of(known)}
+    parts = {part.look.mark: part.bytes for part in parts_of(known)}
     assert parts == {"H": 4 * GIB, "A": 2 * GIB, "F": GIB, "m": None, "b": 3 * GIB, "s": MIB}
 
 
 def test_unknown_backing_is_not_called_base_pages() -> None:
     unread = make_memory(5 * GIB, None, None, huge_coverage=None, shmem_huge_bytes=GIB)
-    parts = {part.mark: part.bytes for part in parts_of(unread)}
+    parts = {part.look.mark: part.bytes for part in parts_of(unread)}
     assert "b" not in parts
     assert (parts["?"], parts["F"]) == (4 * GIB, GIB)
     nothing_known = parts_of(make_memory(None, None, None, huge_coverage=None))
-    assert {part.mark: part.bytes for part in nothing_known}["?"] is None
+    assert {part.look.mark: part.bytes for part in nothing_known}["?"] is None
 
 
 def test_base_pages_are_only_claimed_where_smaller_folios_were_looked_for(report: Report) -> None:
@@ -230,7 +235,7 @@ def test_a_text_by_hand_with_warnings_commands_and_restart_says_all_of_it() -> N
 def test_features_are_the_evidence_of_all_reasons_null_as_unknown(report: Report) -> None:
     process = process_of(report, 2211)
     assert list(features_of(process)) == ["guest_ram_bytes", "host_privileged", "memory_to_pmd_reach"]
-    assert "host_privileged unknown" in words_of(facts(INK, process))
+    assert "host_privileged unknown" in words_of(features(INK, process, None))
 
 
 def test_a_command_line_of_megabytes_is_cut_and_says_so(report: Report) -> None:

@@ -100,7 +100,15 @@ def changed(report: Report, pid: int, **fields: object) -> Report:
 
 
 def test_every_tab_opens_by_its_number_and_shows_its_text() -> None:
-    expected = ("Decision", "not-advised", "by what backs it", "Policy", "GRUB_CMDLINE_LINUX", "Process")
+    expected = (
+        "Decision",
+        "not-advised",
+        "by what backs it",
+        "Policy",
+        "GRUB_CMDLINE_LINUX",
+        "Process",
+        "on its way",
+    )
 
     async def scenario(app: Host, pilot: Pilot[None]) -> None:
         for number, (tab, part) in enumerate(zip(TABS, expected, strict=True), 1):
