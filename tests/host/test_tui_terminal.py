@@ -87,6 +87,7 @@ def test_who_matters_is_at_the_top_with_its_advice_and_opens(
         one.press("Escape")
         one.until_shown("PID", "ADVICE")
         what_if(one, planted_pid)
+        export(one, tmp_path / "plan")
         one.press("q")
         assert one.until_over() == 0
 
@@ -101,6 +102,20 @@ def what_if(one: Terminal, pid: int) -> None:
         "the plan with what was chosen",
     )
     one.until_shown("WHAT IF")
+
+
+def export(one: Terminal, folder: Path) -> None:
+    """The plan on the screen, with what was chosen, as a folder."""
+    one.press("e")
+    one.until_shown("Export what is on the screen, the what-if included", "Enter writes it")
+    one.press("C-u")
+    one.until_gone("-plan ")
+    one.type(str(folder))
+    one.until_shown(f"{folder.parent.name}/{folder.name}"[-20:])
+    one.press("Enter")
+    one.until_shown("Written")
+    assert (folder / "apply.sh").exists() and (folder / "undo.sh").exists()
+    assert list(folder.glob("*pool-*kB*")), "what was chosen is in it"
 
 
 @pytest.mark.parametrize("size", SIZES)
