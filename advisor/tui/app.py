@@ -8,12 +8,12 @@ import signal
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from textual import on
 from textual.app import App, ComposeResult, SystemCommand
-from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.message import Message
 from textual.screen import Screen
@@ -30,6 +30,7 @@ from advisor.tui.help import HelpScreen
 from advisor.tui.host_panel import HostPanel
 from advisor.tui.ink import Ink
 from advisor.tui.key_bar import KeyBar
+from advisor.tui.keys import KEYS, commands
 from advisor.tui.live_screen import LiveScreen
 from advisor.tui.record import RecordKey
 from advisor.tui.replay import ReplayBar
@@ -65,35 +66,7 @@ class AdvisorApp(App[None]):
     .-detail #detail { display: block; }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        # First of all, so that keys typed right after it are for the filter, not for the table.
-        Binding("slash", "filter", "Filter", priority=True),
-        Binding("escape", "back", "Back", show=False),
-        Binding("greater_than_sign", "sort(1)", "Sort", key_display="<>"),
-        Binding("less_than_sign", "sort(-1)", "Sort by the column before", show=False),
-        Binding("r", "reverse", "Reverse", show=False),
-        Binding("0", "unsorted", "Sort by what is at stake", show=False),
-        Binding("b", "group", "Group", show=False),
-        Binding("space", "hold", "Hold"),
-        Binding("space", "go_on", "Go on"),
-        Binding("space", "play", "Play"),
-        Binding("space", "pause", "Pause"),
-        Binding("p", "policy", "Policy", show=False),
-        Binding("h", "what_if", "Plan"),
-        Binding("H", "take_back", "Take back", show=False),
-        Binding("right,full_stop", "step(1)", "Next sample", show=False),
-        Binding("left,comma", "step(-1)", "Sample before", show=False),
-        Binding("left_square_bracket", "start", "First sample", show=False),
-        Binding("right_square_bracket", "end", "Last sample", show=False),
-        Binding("s", "record", "Record", show=False),
-        Binding("e", "export", "Export", show=False),
-        Binding("R", "restart", "Watch again", show=False),
-        Binding("T", "trial", "Trial", show=False),
-        Binding("t", "theme", "Theme", show=False),
-        Binding("question_mark", "help", "Help"),
-        Binding("q", "quit", "Quit"),
-        Binding("ctrl+c", "interrupt", "Quit", show=False, priority=True),
-    ]
+    BINDINGS = KEYS
 
     class Came(Message):
         """A frame of the source, or None once there will be none."""
@@ -333,15 +306,24 @@ class AdvisorApp(App[None]):
     def action_unsorted(self) -> None:
         self._sort(Order())
 
+    def action_sort_by(self, column: str) -> None:
+        self._sort(Order().chosen(column))
+
     def action_group(self) -> None:
         """By application, by cgroup, not at all."""
-        self._group(GROUPINGS[(GROUPINGS.index(self._view.by) + 1) % len(GROUPINGS)])
+        self.action_group_by(GROUPINGS[(GROUPINGS.index(self._view.by) + 1) % len(GROUPINGS)])
+
+    def action_group_by(self, by: str | None) -> None:
+        self._look(replace(self._view, by=by))
+
+    def action_mark(self) -> None:
+        self.query_one(ProcessTable).action_mark()
+
+    def action_unmark_all(self) -> None:
+        self.query_one(ProcessTable).action_unmark_all()
 
     def _sort(self, order: Order) -> None:
         self._look(replace(self._view, order=order))
-
-    def _group(self, by: str | None) -> None:
-        self._look(replace(self._view, by=by))
 
     def _look(self, view: View) -> None:
         """Look at the processes in this way."""
@@ -471,21 +453,5 @@ class AdvisorApp(App[None]):
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """What keys do, every column to sort by and what to group by, beside what Textual offers."""
         yield from super().get_system_commands(screen)
-        for by in GROUPINGS:
-            title = f"Group by {by}" if by else "Do not group"
-            yield SystemCommand(title, "Group the table, or not", lambda b=by: self._group(b))
-        yield SystemCommand("Live trial", "Measure what huge pages give the selected process", self.action_trial)
-        table = self.query_one(ProcessTable)
-        yield SystemCommand("Mark", "Mark the selected process or group, or unmark it", table.action_mark)
-        yield SystemCommand("Unmark all", "Mark no process any more", table.action_unmark_all)
-        yield SystemCommand("Record", "Record into a new file from now on, or end that", self.action_record)
-        yield SystemCommand("Export", "Write the plan or the report on the screen to files", self.action_export)
-        yield SystemCommand("Policy", "Choose a policy for the process, and see the plan", self.action_policy)
-        yield SystemCommand("What if", "Choose mode and pools for the host, beside the advice", self.action_what_if)
-        yield SystemCommand("Take back", "Nothing is wanted any more: the advice as it is", self.action_take_back)
-        for column in COLUMNS:
-            yield SystemCommand(
-                f"Sort by {column.title}",
-                f"Sort the table by {column.id}",
-                lambda c=column: self._sort(Order().chosen(c.id)),
-            )
+        for title, said, action in commands():
+            yield SystemCommand(title, said, partial(self.run_action, action))
