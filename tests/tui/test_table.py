@@ -150,9 +150,9 @@ def test_the_palette_has_what_the_keys_do(report: Report) -> None:
     async def scenario(app: AdvisorApp, pilot: Pilot[None]) -> None:
         commands = {command.title: command.callback for command in app.get_system_commands(app.screen)}
         assert {"Mark", "Unmark all", "Record", "Export", "Group by cgroup", "Do not group"} <= commands.keys()
-        commands["Mark"]()
+        await commands["Mark"]()
         assert marked(app) == [report.processes[0].pid]
-        commands["Group by cgroup"]()
+        await commands["Group by cgroup"]()
         assert "/system.slice/postgres.service" in labels(app)
 
     play(FakeSource(report), scenario)
