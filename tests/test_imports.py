@@ -32,6 +32,7 @@ def imported_by(arguments: list[str]) -> set[str]:
         ["trial", "--help"],
         ["model", "--help"],
         ["tui", "--help"],
+        ["score", "--help"],
         ["--version"],
     ],
 )
@@ -46,6 +47,10 @@ def test_recording_needs_no_frames_and_no_rendering(tmp_path: object) -> None:
 
 def test_reporting_needs_no_terminal_interface() -> None:
     assert "textual" not in imported_by(["report", "--duration", "0"])
+
+
+def test_scoring_needs_no_terminal_interface() -> None:
+    assert "textual" not in imported_by(["score", "sample_profiles/idle.jsonl.zst", "--jobs", "1"])
 
 
 @pytest.mark.host  # a host has one trial at a time

@@ -25,6 +25,9 @@ class ExitCode(IntEnum):
     UNUSABLE = 4
     """The profile (or captured tree) holds nothing that can be used."""
 
+    SOME_FAILED = 5
+    """Some inputs of a batch could not be read; what came of the others is complete."""
+
     INTERRUPTED = 130
     """Ctrl-C, or SIGTERM; what was gathered is kept."""
 

@@ -384,6 +384,29 @@ def show(folder: Path | None) -> None:
 
 
 @cli.command()
+@click.argument("inputs", nargs=-1, required=True, metavar="PATH ...")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write all rows here: .jsonl, .csv or .parquet. Without it, the top of the table is printed.",
+)
+@click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Processes that work.  [default: one a CPU]")
+@click.option("--resume", is_flag=True, help="Go on with an interrupted run for the same -o FILE.")
+def score(inputs: tuple[str, ...], output: Path | None, jobs: int | None, resume: bool) -> None:
+    """Advise every process of many saved profiles: one row each, in one table.
+
+    PATH is a file, a folder, a glob or a URL, or - for names on stdin; profiles of any version, and reports of
+    `report --json`. What is damaged is named on stderr (exit code 5); the rest is complete.
+    """
+    from advisor.cli import score as command
+
+    request = command.Request(inputs, output, jobs or command.default_jobs(), resume)
+    command.run(request, width=_text_width(to_terminal=sys.stdout.isatty()))
+
+
+@cli.command()
 @click.argument("name", required=False)
 def explain(name: str | None) -> None:
     """Explain a rule, a feature, an application, a policy or a kind of text; without NAME, list them all."""

@@ -31,7 +31,13 @@ SUFFIXES = (".jsonl", ".jsonl.zst", ".jsonl.gz")
 MAX_LINE_BYTES = 256 << 20
 """One sample of 10,000 processes with 100 mappings each is about 100 MiB; more is damage or an attack."""
 
+MAX_HEADER_BYTES = 16 << 20
+"""A header is a few KiB, with the configuration of the host some 100; what inflates beyond this is no profile."""
+
 READ_BYTES = 1 << 20
+
+ZSTD_LONGEST_HEADER = 18
+"""Bytes of a zstd frame's header at most. Source: RFC 8878, 3.1.1."""
 
 _encoder = msgspec.json.Encoder()
 _header_decoder = msgspec.json.Decoder(Header)
@@ -108,15 +114,22 @@ def redacted_sample(sample: Sample) -> Sample:
 
 
 class ProfileReader:
-    """Reads a profile sample by sample. `truncated` is known after the last one."""
+    """Reads a profile sample by sample. `truncated` and `damage` are known after the last one.
 
-    def __init__(self, path: Path) -> None:
+    opened: its bytes, where it is no file of this machine; path is its name then. truncated: it ended inside a
+    sample. damage: what its decompression complained of; None where the file is whole, or was cut off and no more.
+    """
+
+    def __init__(self, path: Path | str, opened: io.BufferedReader | None = None) -> None:
         self.path = path
         self.truncated = False
+        self.damage: str | None = None
+        self._opened = opened
         self._lines = self._read_lines()
         first = next(self._lines, None)
         if first is None:
-            raise ProfileError(f"{path}: holds no whole line; record it again")
+            said = "holds no whole line" if self.damage is None else f"damaged: {self.damage}"
+            raise ProfileError(f"{path}: {said}; record it again")
         self.header = self._decode_header(first)
 
     def samples(self) -> Iterator[Sample]:
@@ -140,30 +153,34 @@ class ProfileReader:
         return header
 
     def _read_lines(self) -> Iterator[bytes]:
-        pending = bytearray()
+        pending, number = bytearray(), 1
         for chunk in self._read_chunks():
             begin = 0
             while (end := chunk.find(b"\n", begin)) >= 0:
                 pending += chunk[begin:end]
                 yield bytes(pending)
                 pending.clear()
-                begin = end + 1
+                begin, number = end + 1, number + 1
             pending += chunk[begin:]
-            if len(pending) > MAX_LINE_BYTES:
-                raise ProfileError(f"{self.path}: a line of more than {MAX_LINE_BYTES} bytes; not a profile")
+            most = MAX_LINE_BYTES if number > 1 else MAX_HEADER_BYTES
+            if len(pending) > most:
+                raise ProfileError(f"{self.path}:{number}: a line of more than {most} bytes; not a profile")
         if pending:
             self.truncated = True
 
     def _read_chunks(self) -> Iterator[bytes]:
         """Decompressed text; ends quietly, as truncated, where a compressed stream is cut off or damaged."""
         try:
-            with open(self.path, "rb") as file:
+            with self._opened or open(self.path, "rb") as file:
                 source = _decompressing(file)
                 # read1 hands out what a cut-off stream still held before it complains about the cut.
                 while chunk := source.read1(READ_BYTES):
                     yield chunk
-        except (EOFError, zlib.error, zstandard.ZstdError, gzip.BadGzipFile):
+                self.truncated = isinstance(source, zstandard.ZstdDecompressionReader) and not _is_whole(file)
+        except EOFError:
             self.truncated = True
+        except (zlib.error, zstandard.ZstdError, gzip.BadGzipFile) as error:
+            self.truncated, self.damage = True, str(error)
         except OSError as error:
             raise ProfileError(f"{self.path}: {error.strerror or error}") from error
 
@@ -186,7 +203,8 @@ def _create(path: Path, *, new: bool) -> BinaryIO:
 
 def _compressing(path: Path, file: BinaryIO) -> _Sink:
     if path.suffix == ".zst":
-        return zstandard.ZstdCompressor(level=ZSTD_LEVEL).stream_writer(file, closefd=False)
+        compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL, write_checksum=True)
+        return compressor.stream_writer(file, closefd=False)
     if path.suffix == ".gz":
         return gzip.GzipFile(fileobj=file, mode="wb", filename="", mtime=0)
     return file
@@ -201,3 +219,22 @@ def _decompressing(file: io.BufferedReader) -> _Source:
     if magic[:2] == b"\x1f\x8b":
         return gzip.GzipFile(fileobj=file, mode="rb")
     return file
+
+
+def _is_whole(file: io.BufferedReader) -> bool:
+    """Whether a zstd frame has its last block: the decompressor itself says nothing of a frame that just stops.
+
+    Blocks are walked by their headers, 3 bytes each: last, type (1 = one byte repeated), size (RFC 8878, 3.1.1).
+    """
+    end = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    head = file.read(ZSTD_LONGEST_HEADER)
+    place = zstandard.frame_header_size(head)
+    checksum = 4 if zstandard.get_frame_parameters(head).has_checksum else 0
+    while place + 3 <= end:
+        file.seek(place)
+        header = int.from_bytes(file.read(3), "little")
+        place += 3 + (1 if header >> 1 & 3 == 1 else header >> 3)
+        if header & 1:
+            return place + checksum <= end
+    return False

@@ -21,7 +21,7 @@ from advisor.recommendation.pool_state import HostNow, host_now
 from advisor.recommendation.setup import Setup
 from advisor.recommendation.tenants import NO_ROOM
 from advisor.recommendation.wishes import NO_WISHES, Wish, Wishes, for_rows
-from advisor.rules import Finding, Policy, evaluate
+from advisor.rules import Finding, Findings, Policy, evaluate
 
 
 def recommend(
@@ -30,15 +30,17 @@ def recommend(
     wishes: Wishes = NO_WISHES,
     setup: Setup | None = None,
     state: HostState | None = None,
+    findings: Findings | None = None,
 ) -> tuple[list[ProcessAdvice], Plan]:
     """Advice for every row, in the order of the rows, and the plan for the host they all belong to.
 
     frame: the feature table of one host. predicted: what a model says of it; None decides by rules alone. Nothing
     unknown is an error: it lowers confidence and is named. wishes: what somebody wants in place of advice. setup:
     what the texts to paste take from elsewhere; None: nothing is known of it. state: the host's files at the frame's
-    moment, for what is no column of it: nodes, cgroups, all pool sizes.
+    moment, for what is no column of it: nodes, cgroups, all pool sizes. findings: what rules say of the frame, where
+    that is known already.
     """
-    findings = evaluate(frame)
+    findings = evaluate(frame) if findings is None else findings
     rows, found = frame.to_dicts(), list(findings)
     if not rows:
         return [], EMPTY_PLAN
@@ -51,7 +53,7 @@ def recommend(
     texts = list(made.by_id.values())
     after = tables_after(rows[0], rows, advice)
     advice = [
-        replace(_with_artefacts(one, made), page_table_bytes_after=tables, gigantic_verdict=gigantic_verdict(row))
+        _completed(one, row, tables, made.by_pid.get(one.pid, []))
         for row, one, tables in zip(rows, advice, after, strict=True)
     ]
     return advice, replace(plan, artefacts=texts, tenants=who)
@@ -70,9 +72,23 @@ def decisions(
     return [one.recommendation for one in advice]
 
 
-def _with_artefacts(one: ProcessAdvice, made: Artefacts) -> ProcessAdvice:
-    ids = made.by_pid.get(one.pid, [])
-    return replace(one, recommendation=replace(one.recommendation, artefacts=ids))
+def _completed(one: ProcessAdvice, row: Row, tables_after: int | None, artefacts: list[str]) -> ProcessAdvice:
+    """With what is known once the plan of the host is. artefacts: ids of the texts for it."""
+    advised = replace(one.recommendation, artefacts=artefacts)
+    return replace(
+        one,
+        recommendation=advised,
+        page_table_bytes_after=tables_after,
+        gigantic_verdict=gigantic_verdict(row),
+        changes=_is_change(advised, row),
+    )
+
+
+def _is_change(advised: Recommendation, row: Row) -> bool:
+    """A process in hugetlb pages that stays there changes only where something is to be done for its pool."""
+    if advised.policy == Policy.HUGETLB and row["hugetlb_bytes"]:
+        return bool(advised.artefacts)
+    return advised.policy != Policy.LEAVE
 
 
 def _texts_for(pids: Sequence[int], made: Artefacts) -> tuple[str, ...]:

@@ -79,6 +79,7 @@ class ProcessAdvice(Struct, frozen=True):
 
     page_table_bytes_after: its page tables with the whole plan carried out, an estimate; None: not known.
     gigantic_verdict: whether pages larger than the PMD page would do more, in words; None where nobody would ask.
+    changes: false where the policy is what the process has already.
     """
 
     pid: int
@@ -87,6 +88,7 @@ class ProcessAdvice(Struct, frozen=True):
     at_stake_bytes: int
     page_table_bytes_after: int | None = None
     gigantic_verdict: str | None = None
+    changes: bool = False
 
 
 class Tenant(Struct, frozen=True):

@@ -13,7 +13,7 @@ from advisor.profile.pages import FolioScan, PageScan
 from advisor.profile.probes import ProcessProbes
 from advisor.profile.redact import redact_command_line
 from advisor.recommendation import Alternative as AdvisedAlternative
-from advisor.recommendation import Gain, ProcessAdvice, Recommendation
+from advisor.recommendation import Gain, ProcessAdvice
 from advisor.recommendation import Reason as AdvisedReason
 from advisor.report.process import (
     Alternative,
@@ -32,7 +32,7 @@ from advisor.report.process import (
     WhyNotHuge,
 )
 from advisor.report.reasons import Reason, evidence_value
-from advisor.rules import RULES, Policy
+from advisor.rules import RULES
 from advisor.rules.conditions import THP_OFF_STANCES
 
 SUMMED = (
@@ -103,7 +103,7 @@ def build_process(
         cgroup=row["cgroup"],
         application=_application(row, who),
         memory=_memory(row, folios),
-        recommendation=_recommendation(advice, row),
+        recommendation=_recommendation(advice),
         why_not_huge=[
             WhyNotHuge(
                 reason=reason.id,
@@ -229,7 +229,7 @@ def _bloat_forecast(row: Row, pages: PageScan, growth: Forecast) -> BloatForecas
     )
 
 
-def _recommendation(advice: ProcessAdvice, row: Row) -> RecommendationEntry:
+def _recommendation(advice: ProcessAdvice) -> RecommendationEntry:
     """The words of policy, confidence and decision are the contract's; `decode_report` checks them."""
     advised = advice.recommendation
     return RecommendationEntry(
@@ -245,18 +245,11 @@ def _recommendation(advice: ProcessAdvice, row: Row) -> RecommendationEntry:
         alternatives=[_alternative(alternative) for alternative in advised.alternatives],
         artefacts=list(advised.artefacts),
         pages_basis=advised.pages_basis,
-        changes=_is_change(advised, row),
+        changes=advice.changes,
         bloat_basis=advised.bloat_basis,
         page_table_bytes_after=advice.page_table_bytes_after,
         gigantic_verdict=advice.gigantic_verdict,
     )
-
-
-def _is_change(advised: Recommendation, row: Row) -> bool:
-    """A process in hugetlb pages that stays there changes only where something is to be done for its pool."""
-    if advised.policy == Policy.HUGETLB and row["hugetlb_bytes"]:
-        return bool(advised.artefacts)
-    return advised.policy != Policy.LEAVE
 
 
 def _reason(reason: AdvisedReason) -> Reason:

@@ -154,6 +154,10 @@ class Findings:
         names = {name for rule in self.rules for name in rule.evidence} | {IDLE_COLUMN}
         return self.features.select(sorted(names))
 
+    def part(self, offset: int, length: int) -> Findings:
+        """Those of so many rows from `offset` on, as of one of many hosts that were asked together."""
+        return Findings(self.rules, self.features.slice(offset, length), self.answers.slice(offset, length))
+
     def of(self, row: int, scope: Scope | None = None) -> list[Finding]:
         """Findings of one row, in the order of the rules; scope None keeps both scopes."""
         values = self._needed.row(row, named=True)

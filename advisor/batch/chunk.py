@@ -1,0 +1,107 @@
+"""The work on some files, the same whoever does it: read, features, rules and model over all rows at once, advice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import polars as pl
+from polars.exceptions import PanicException
+
+from advisor.batch import hosts, rows
+from advisor.batch.inputs import InputError
+from advisor.batch.load import DamagedError, load
+from advisor.features import feature_table_of, observe
+from advisor.predictor import Predictor
+from advisor.profile.timeline import Timeline
+from advisor.recommendation import Predicted, recommend
+from advisor.report.document import Report
+from advisor.rules import evaluate
+
+SHOWN_COLUMNS = [
+    "host",
+    "pid",
+    "start_ticks",
+    "name",
+    "user",
+    "cgroup",
+    "application_id",
+    "cpu_cores",
+    *rows.SEEN,
+]
+"""Columns of the feature table that a row shows."""
+
+
+class Scored(NamedTuple):
+    """What came of some files. rows: `rows.SCHEMA`; hosts: `hosts.SCHEMA`, one an input."""
+
+    rows: pl.DataFrame
+    hosts: pl.DataFrame
+    errors: list[InputError]
+
+
+class _Ready(NamedTuple):
+    """A profile with its features."""
+
+    file: str
+    timeline: Timeline
+    table: pl.DataFrame
+
+
+def score_files(files: Sequence[str], predictor: Predictor | None) -> Scored:
+    """Every process of these files with its advice, in the order of the files. One that is damaged is an error."""
+    made: dict[str, tuple[list[rows.Row], hosts.Row]] = {}
+    errors: list[InputError] = []
+    ready: list[_Ready] = []
+    for file in files:
+        try:
+            content, cut = load(file)
+            if isinstance(content, Report):
+                made[file] = rows.rows_of_report(file, content), hosts.host_row_of_report(file, content)
+            else:
+                ready.append(_Ready(file, content, feature_table_of(observe(content))))
+        except DamagedError as damaged:
+            errors.append(damaged.error)
+        except (Exception, PanicException) as error:  # whatever one file does to us, the others are scored
+            errors.append(_unforeseen(file, error))
+        else:
+            errors += [cut] if cut is not None else []
+    made |= _advised(ready, predictor, errors)
+    found = [made[file] for file in files if file in made]
+    return Scored(
+        rows.as_frame(row for part, _ in found for row in part), hosts.as_frame([row for _, row in found]), errors
+    )
+
+
+def _advised(
+    ready: Sequence[_Ready], predictor: Predictor | None, errors: list[InputError]
+) -> dict[str, tuple[list[rows.Row], hosts.Row]]:
+    """Rules and model see all rows together; the advice for a host is its own matter."""
+    if not ready:
+        return {}
+    table = pl.concat(one.table for one in ready)
+    findings = evaluate(table)
+    predictions = predictor.predict(table) if predictor is not None else None
+    found, begin = {}, 0
+    for file, timeline, own in ready:
+        count = own.height
+        predicted = None
+        if predictor is not None and predictions is not None:
+            facts = predictor.facts
+            predicted = Predicted(predictions.slice(begin, count), facts.thresholds, facts.level)
+        try:
+            advice, plan = recommend(own, predicted, state=timeline.host_last, findings=findings.part(begin, count))
+            host = timeline.header.host
+            memory = (timeline.host_last.meminfo or {}).get("MemTotal")
+            found[file] = (
+                rows.rows_of_advice(file, own.select(SHOWN_COLUMNS).to_dicts(), advice, plan),
+                hosts.host_row(file, host.hostname, host.kernel, timeline.samples, count, memory, plan),
+            )
+        except (Exception, PanicException) as error:  # as above
+            errors.append(_unforeseen(file, error))
+        begin += count
+    return found
+
+
+def _unforeseen(file: str, error: BaseException) -> InputError:
+    return InputError(file, "", f"cannot be scored ({type(error).__name__}: {error})")

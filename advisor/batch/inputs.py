@@ -1,0 +1,124 @@
+"""Which files are meant: files, folders, globs and URLs become one sorted list, and errors for what is none."""
+
+from __future__ import annotations
+
+import glob
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from msgspec import Struct
+
+SUFFIXES = (".jsonl", ".jsonl.zst", ".jsonl.gz", ".json")
+"""Names that count in a folder: profiles as `record` writes them, and reports of `report --json`. What is named
+outright may have any name."""
+
+URL_MARK = "://"
+
+GLOB_MARKS = frozenset("*?[")
+
+
+class InputError(Struct, frozen=True):
+    """An input that could not be used whole. place: line or byte, "" where the file as such is meant. scored: whether
+    what could be read of it is in the rows all the same, as with a recording that was cut off."""
+
+    file: str
+    place: str
+    reason: str
+    scored: bool = False
+
+
+class Inputs(NamedTuple):
+    """What was found: files in order, each once, and what is none."""
+
+    files: list[str]
+    errors: list[InputError]
+
+
+def find_inputs(arguments: Iterable[str]) -> Inputs:
+    """The files behind paths, folders, globs and URLs. Sorted by name, so that the order of arguments is none.
+
+    A file that has several names is taken once, by the first of them. Folders are walked with their links, each once.
+    """
+    found: dict[tuple[int, int] | str, str] = {}
+    errors: dict[str, InputError] = {}
+    for name in sorted(_names(arguments, errors)):
+        identity = name if URL_MARK in name else _identity(name, errors)
+        if identity is not None:
+            found.setdefault(identity, name)
+    return Inputs(sorted(found.values()), sorted(errors.values(), key=lambda error: error.file))
+
+
+def _names(arguments: Iterable[str], errors: dict[str, InputError]) -> Iterator[str]:
+    for argument in dict.fromkeys(arguments):
+        if URL_MARK in argument:
+            yield from _of_url(argument, errors)
+        elif os.path.isdir(argument):
+            yield from _of_folder(argument, errors)
+        elif GLOB_MARKS & set(argument) and not os.path.lexists(argument):
+            matches = glob.glob(argument, recursive=True)
+            if not matches:
+                errors[argument] = InputError(argument, "", "no file matches")
+            for match in matches:
+                yield from _of_folder(match, errors) if os.path.isdir(match) else [match]
+        else:
+            yield argument
+
+
+def _of_folder(folder: str, errors: dict[str, InputError]) -> Iterator[str]:
+    """Profiles and reports anywhere below. A folder that is named like one, or holds none, is an error."""
+    visited: set[tuple[int, int]] = set()
+    found = False
+    for path, folders, files in os.walk(folder, followlinks=True, onerror=lambda e: _refuse(e, errors)):
+        state = os.stat(path)
+        if (state.st_dev, state.st_ino) in visited:
+            folders.clear()
+            continue
+        visited.add((state.st_dev, state.st_ino))
+        for name in folders:
+            if name.endswith(SUFFIXES):
+                where = os.path.join(path, name)
+                errors[where] = InputError(where, "", "a folder, named like a profile")
+        for name in files:
+            if name.endswith(SUFFIXES):
+                found = True
+                yield os.path.join(path, name)
+    if not found and not any(name.startswith(folder) for name in errors):
+        errors[folder] = InputError(folder, "", f"no file in it ends in {', '.join(SUFFIXES)}")
+
+
+def _refuse(error: OSError, errors: dict[str, InputError]) -> None:
+    where = str(error.filename)
+    errors[where] = InputError(where, "", error.strerror or str(error))
+
+
+def _identity(name: str, errors: dict[str, InputError]) -> tuple[int, int] | None:
+    """Which file it is; None with an error where it is no regular file: a pipe would be waited for for ever."""
+    try:
+        state = os.stat(name)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        errors[name] = InputError(name, "", reason)
+        return None
+    if not stat.S_ISREG(state.st_mode):
+        errors[name] = InputError(name, "", "not a regular file")
+        return None
+    return state.st_dev, state.st_ino
+
+
+def _of_url(url: str, errors: dict[str, InputError]) -> Iterator[str]:
+    """Files behind a URL, with globs and folders, through fsspec. Raises ImportError where that is not installed."""
+    import fsspec
+
+    try:
+        files, path = fsspec.core.url_to_fs(url)
+        places = files.glob(path) if GLOB_MARKS & set(path) else files.find(path)
+    except (OSError, ValueError, ImportError) as error:
+        errors[url] = InputError(url, "", str(error))
+        return
+    wanted = [place for place in places if place == path or place.endswith(SUFFIXES)]
+    if not wanted:
+        errors[url] = InputError(url, "", "no file there")
+    for place in wanted:
+        yield files.unstrip_protocol(place)

@@ -1,0 +1,87 @@
+"""One input to what can be scored: a profile folded to its last sample, or a report document."""
+
+from __future__ import annotations
+
+import io
+from contextlib import AbstractContextManager
+from typing import NamedTuple
+
+from advisor.batch.inputs import URL_MARK, InputError
+from advisor.profile.codec import ProfileError, ProfileReader
+from advisor.profile.timeline import Timeline, fold
+from advisor.report.document import SCHEMA as REPORT_SCHEMA
+from advisor.report.document import Report, ReportError, decode_report
+
+MOST_REPORT_BYTES = 256 << 20
+"""A report of 10,000 processes is some 100 MiB; more is no report."""
+
+PEEK_BYTES = 4096
+"""Enough to find the schema of a report, which is its first field."""
+
+
+class DamagedError(Exception):
+    """An input of which nothing can be used; `error` says where and why."""
+
+    def __init__(self, error: InputError) -> None:
+        super().__init__(error.reason)
+        self.error = error
+
+
+class Loaded(NamedTuple):
+    """What one input holds. cut: what is to be said of a recording that ended inside a sample."""
+
+    content: Timeline | Report
+    cut: InputError | None
+
+
+def load(file: str) -> Loaded:
+    """Reads a profile sample by sample, so that memory does not grow with its length. Raises DamagedError."""
+    try:
+        with _open(file) as opened:
+            head = opened.peek(PEEK_BYTES)[:PEEK_BYTES]
+            if head.lstrip()[:1] == b"{" and REPORT_SCHEMA.encode() in head:
+                return Loaded(_report(opened), None)
+            return _profile(file, opened)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise DamagedError(InputError(file, "", reason)) from error
+    except ReportError as error:
+        raise DamagedError(InputError(file, "", str(error))) from error
+    except ProfileError as error:
+        raise DamagedError(_of_profile(file, str(error))) from error
+
+
+def _report(opened: io.BufferedReader) -> Report:
+    data = opened.read(MOST_REPORT_BYTES + 1)
+    if len(data) > MOST_REPORT_BYTES:
+        raise ReportError(f"more than {MOST_REPORT_BYTES} bytes; not a report")
+    return decode_report(data)
+
+
+def _profile(file: str, opened: io.BufferedReader) -> Loaded:
+    reader = ProfileReader(file, opened)
+    timeline = fold(reader.header, reader.samples())
+    if reader.damage is not None:
+        raise DamagedError(InputError(file, f"after sample {timeline.samples}", f"damaged: {reader.damage}"))
+    if not timeline.samples:
+        raise DamagedError(InputError(file, "", "holds no whole sample; record for longer"))
+    cut = InputError(file, f"after sample {timeline.samples}", "cut off; scored as of there", scored=True)
+    return Loaded(timeline, cut if reader.truncated else None)
+
+
+def _of_profile(file: str, message: str) -> InputError:
+    """The reader's own words, with the line as the place: "FILE:3: not a sample ..."."""
+    said = message.removeprefix(file).removeprefix(":").strip()
+    line, separator, rest = said.partition(":")
+    if separator and line.isdigit():
+        return InputError(file, f"line {line}", rest.strip())
+    return InputError(file, "", said)
+
+
+def _open(file: str) -> AbstractContextManager[io.BufferedReader]:
+    if URL_MARK not in file:
+        return open(file, "rb")
+    import fsspec
+
+    opened = fsspec.open(file, "rb").open()
+    return io.BufferedReader(opened)

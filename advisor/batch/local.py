@@ -1,0 +1,92 @@
+"""Chunks over processes of this machine."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from itertools import islice
+
+from advisor.batch import worker
+from advisor.batch.inputs import InputError
+from advisor.batch.worker import Answer, score_chunk
+
+AHEAD = 2
+"""Chunks that are handed out for each worker: one to do, one to go on with."""
+
+ONE_THREAD = {"POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+"""Environment of a worker: as many workers as CPUs, one thread each."""
+
+Chunks = Mapping[int, Sequence[str]]
+Take = Callable[[int, Answer], None]
+
+
+def score_locally(chunks: Chunks, jobs: int, take: Take, *, with_model: bool) -> None:
+    """Score the chunks with so many processes; each answer is given to `take`, in the order in which they come.
+
+    A chunk during which a worker is killed (out of memory, say) is done once more; the second time, file by file, and
+    the file that is the death of it is an error.
+    """
+    left, deaths = dict(chunks), Counter[int]()
+    while left:
+        lost = _run(left, jobs, take, with_model=with_model)
+        deaths.update(lost)
+        for number in lost:
+            if deaths[number] > 1:
+                take(number, _file_by_file(left.pop(number), with_model=with_model))
+
+
+def _run(left: dict[int, Sequence[str]], jobs: int, take: Take, *, with_model: bool) -> list[int]:
+    """Takes chunks out of `left` as they are done; the numbers of those that were handed out when a worker died."""
+    waiting = iter(sorted(left))
+    handed_out: dict[Future[Answer], int] = {}
+    with _pool(jobs) as pool:
+        try:
+            while True:
+                for number in islice(waiting, jobs * AHEAD - len(handed_out)):
+                    handed_out[pool.submit(score_chunk, left[number], with_model=with_model)] = number
+                if not handed_out:
+                    return []
+                done, _ = wait(handed_out, return_when=FIRST_COMPLETED)
+                for future in done:
+                    take(handed_out[future], future.result())
+                    del left[handed_out.pop(future)]
+        except BrokenProcessPool:
+            return sorted(handed_out.values())
+
+
+def _file_by_file(files: Sequence[str], *, with_model: bool) -> Answer:
+    """The answer for the files that kill no worker, with an error for each that does."""
+    deadly = []
+    for file in files:
+        try:
+            with _pool(1) as pool:
+                pool.submit(score_chunk, [file], with_model=with_model).result()
+        except BrokenProcessPool:
+            deadly.append(InputError(file, "", "the process that scored it was killed; is there enough memory?"))
+    bad = {error.file for error in deadly}
+    with _pool(1) as pool:
+        good = [file for file in files if file not in bad]
+        answer = pool.submit(score_chunk, good, with_model=with_model).result()
+    return answer._replace(errors=[*answer.errors, *deadly])
+
+
+@contextmanager
+def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes that are started anew, not forked, as polars has threads. At its end they end, whatever they do."""
+    before = {name: os.environ.get(name) for name in ONE_THREAD}
+    os.environ.update(ONE_THREAD)
+    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), worker.begin)
+    try:
+        yield pool
+    finally:
+        processes = list((pool._processes or {}).values())
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in processes:
+            process.terminate()
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})

@@ -1,0 +1,69 @@
+"""Parts to one file: JSON lines, CSV or parquet, complete or not there."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import polars as pl
+
+from advisor.render.escape import visible
+
+REASONS_SEPARATOR = "; "
+"""Between reasons in a cell of a CSV file."""
+
+ROW_GROUP = 1 << 17
+"""Rows of a row group of the parquet file: what a reader takes at once."""
+
+
+def write_parts(parts: Sequence[Path], path: Path) -> None:
+    """Put the parquet files `parts` together, in order, as the suffix of `path` says (`FORMATS`). One part is in
+    memory at a time. The file has mode 0600 and appears when it is whole. Raises OSError."""
+    write = FORMATS[path.suffix]
+    with _new_file(path) as unfinished:
+        write(parts, unfinished)
+
+
+def _jsonl(parts: Sequence[Path], path: Path) -> None:
+    with path.open("wb") as file:
+        for part in parts:
+            pl.read_parquet(part).write_ndjson(file)
+
+
+def _csv(parts: Sequence[Path], path: Path) -> None:
+    """Lists are joined. What a terminal or a spreadsheet would act on is written out."""
+    with path.open("wb") as file:
+        for number, part in enumerate(parts):
+            _flat(pl.read_parquet(part)).write_csv(file, include_header=number == 0)
+
+
+def _parquet(parts: Sequence[Path], path: Path) -> None:
+    pl.scan_parquet(list(parts)).sink_parquet(path, compression="zstd", row_group_size=ROW_GROUP, maintain_order=True)
+
+
+FORMATS: dict[str, Callable[[Sequence[Path], Path], None]] = {".jsonl": _jsonl, ".csv": _csv, ".parquet": _parquet}
+"""How a file is written, by the suffix of its name."""
+
+
+def _flat(frame: pl.DataFrame) -> pl.DataFrame:
+    lists = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.List)]
+    joined = frame.with_columns(pl.col(lists).list.join(REASONS_SEPARATOR)) if lists else frame
+    texts = [name for name, dtype in joined.schema.items() if dtype == pl.String]
+    return joined.with_columns(pl.col(texts).map_elements(visible, return_dtype=pl.String))
+
+
+@contextmanager
+def _new_file(path: Path) -> Iterator[Path]:
+    handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+    os.close(handle)
+    try:
+        yield Path(unfinished)
+        os.chmod(unfinished, stat.S_IRUSR | stat.S_IWUSR)
+        os.replace(unfinished, path)
+    except BaseException:
+        os.unlink(unfinished)
+        raise

@@ -1,0 +1,158 @@
+"""The columns of a batch: what is kept of each process of each host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from advisor.recommendation import Plan, PoolPlan, ProcessAdvice, Recommendation
+from advisor.report.document import Report
+from advisor.report.plan import PlanPool
+from advisor.report.process import RecommendationEntry
+
+TOP_REASONS = 3
+"""Rules that are named in a row: the deciding one and what comes next. The report of the profile has all."""
+
+COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
+    "file": pl.String,
+    "host": pl.String,
+    "pid": pl.Int64,
+    "start_ticks": pl.Int64,
+    "name": pl.String,
+    "user": pl.String,
+    "cgroup": pl.String,
+    "application": pl.String,
+    "rss_bytes": pl.Int64,
+    "anon_bytes": pl.Int64,
+    "hugetlb_bytes": pl.Int64,
+    "huge_coverage": pl.Float64,
+    "cpu_cores": pl.Float64,
+    "policy": pl.String,
+    "page_bytes": pl.Int64,
+    "pages": pl.Int64,
+    "pages_when": pl.String,
+    "changes": pl.Boolean,
+    "gain_low": pl.Float64,
+    "gain_median": pl.Float64,
+    "gain_high": pl.Float64,
+    "confidence": pl.String,
+    "decided_by": pl.String,
+    "bloat_bytes": pl.Int64,
+    "page_table_bytes": pl.Int64,
+    "page_table_saving_bytes": pl.Int64,
+    "at_stake_bytes": pl.Int64,
+    "reasons": pl.List(pl.String),
+    "why": pl.String,
+}
+"""Names and types, in order. Units as in the report document; gain_*: share of time saved, at 90 %; pages_when: when
+this host can supply the pages of its pool, runtime or boot; cpu_cores: CPUs that it keeps busy."""
+
+SCHEMA = pl.Schema(COLUMNS)
+
+SEEN = ("rss_bytes", "anon_bytes", "hugetlb_bytes", "huge_coverage", "page_table_bytes")
+"""Columns that the feature table and the memory of a report call the same."""
+
+
+Row = dict[str, Any]
+"""A value for each of COLUMNS."""
+
+
+def rows_of_advice(
+    file: str, features: Sequence[Mapping[str, Any]], advice: Sequence[ProcessAdvice], plan: Plan
+) -> list[Row]:
+    """One row a process of one host, from the rows of its feature table and the advice for them; in report order."""
+    when = _when(plan.pools)
+    return _in_report_order(
+        {
+            "file": file,
+            "host": of["host"],
+            "pid": of["pid"],
+            "start_ticks": of["start_ticks"],
+            "name": of["name"] or "",
+            "user": of["user"],
+            "cgroup": of["cgroup"],
+            "application": of["application_id"],
+            **{name: of[name] for name in SEEN},
+            "cpu_cores": of["cpu_cores"],
+            "changes": one.changes,
+            "at_stake_bytes": one.at_stake_bytes,
+            **_advised(one.recommendation, one.page_table_bytes_after, of["page_table_bytes"], when.get(of["pid"])),
+        }
+        for of, one in zip(features, advice, strict=True)
+    )
+
+
+def rows_of_report(file: str, report: Report) -> list[Row]:
+    """The same of a report document, which says what was advised when it was made."""
+    when = _when(report.plan.pools)
+    return _in_report_order(
+        {
+            "file": file,
+            "host": report.host.hostname,
+            "pid": one.pid,
+            "start_ticks": one.start_ticks,
+            "name": one.name,
+            "user": one.user,
+            "cgroup": one.cgroup,
+            "application": one.application.id if one.application is not None else None,
+            **{name: getattr(one.memory, name) for name in SEEN},
+            "cpu_cores": one.cpu_cores,
+            "changes": one.recommendation.changes,
+            "at_stake_bytes": one.at_stake_bytes,
+            **_advised(
+                one.recommendation,
+                one.recommendation.page_table_bytes_after,
+                one.memory.page_table_bytes,
+                when.get(one.pid),
+            ),
+        }
+        for one in report.processes
+    )
+
+
+def as_frame(rows: Iterable[Row]) -> pl.DataFrame:
+    """Rows as a frame with the columns of SCHEMA."""
+    return pl.DataFrame([tuple(row[name] for name in COLUMNS) for row in rows], schema=SCHEMA, orient="row")
+
+
+def _advised(
+    advised: Recommendation | RecommendationEntry, tables_after: int | None, tables: int | None, when: str | None
+) -> Row:
+    gain = advised.expected_gain
+    known = tables is not None and tables_after is not None
+    return {
+        "policy": str(advised.policy),
+        "page_bytes": advised.page_bytes,
+        "pages": advised.pages,
+        "pages_when": when if advised.pages is not None else None,
+        "gain_low": gain.low if gain is not None else None,
+        "gain_median": gain.median if gain is not None else None,
+        "gain_high": gain.high if gain is not None else None,
+        "confidence": advised.confidence,
+        "decided_by": advised.decided_by,
+        "bloat_bytes": advised.bloat_bytes,
+        "page_table_saving_bytes": tables - tables_after if known else None,  # type: ignore[operator]
+        "reasons": [reason.rule for reason in advised.reasons[:TOP_REASONS]],
+        "why": advised.reasons[0].message if advised.reasons else None,
+    }
+
+
+def _when(pools: Iterable[PoolPlan] | Iterable[PlanPool]) -> dict[int, str]:
+    """By pid, when all pages of its pools can be had: boot as soon as one of them needs it."""
+    found: dict[int, str] = {}
+    for pool in pools:
+        for pid in pool.for_pids:
+            found[pid] = "boot" if "boot" in (pool.when, found.get(pid)) else "runtime"
+    return found
+
+
+def _in_report_order(rows: Iterable[Row]) -> list[Row]:
+    """As a report lists its processes: what is at stake, then resident memory, the most first."""
+
+    def key(row: Row) -> tuple[int, int, int, int]:
+        resident = (row["rss_bytes"] or 0) + (row["hugetlb_bytes"] or 0)
+        return -(row["at_stake_bytes"] or 0), -resident, row["pid"], row["start_ticks"]
+
+    return sorted(rows, key=key)

@@ -1,0 +1,66 @@
+"""What a worker does with a chunk: the answer is bytes, whoever asked."""
+
+from __future__ import annotations
+
+import functools
+import gc
+import io
+import multiprocessing.connection
+import os
+import signal
+import threading
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import polars as pl
+
+from advisor.batch.chunk import score_files
+from advisor.batch.inputs import InputError
+from advisor.predictor import Predictor, load_predictor
+
+
+class Answer(NamedTuple):
+    """What came of a chunk: two tables as parquet, and errors."""
+
+    rows: bytes
+    hosts: bytes
+    errors: list[InputError]
+    row_count: int
+
+
+def score_chunk(files: Sequence[str], *, with_model: bool) -> Answer:
+    """Score these files. with_model: with the shipped model; else by rules alone."""
+    scored = score_files(files, _predictor() if with_model else None)
+    answer = Answer(_parquet(scored.rows), _parquet(scored.hosts), scored.errors, scored.rows.height)
+    del scored
+    gc.collect()  # thousands of objects that die together; nobody looked for them in between, see `begin`
+    return answer
+
+
+def begin() -> None:
+    """Once in each process of this machine that does nothing else.
+
+    What is imported by now is never looked through for garbage. Ctrl-C is the parent's matter; without it, it ends.
+    """
+    gc.freeze()
+    gc.disable()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
+
+
+@functools.cache
+def _predictor() -> Predictor | None:
+    return load_predictor()
+
+
+def _parquet(frame: pl.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer, compression="zstd", statistics=True)
+    return buffer.getvalue()

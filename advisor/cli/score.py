@@ -1,0 +1,169 @@
+"""`score`: many profiles to one table."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from advisor.batch.inputs import InputError, find_inputs
+from advisor.batch.local import score_locally
+from advisor.batch.output import FORMATS, write_parts
+from advisor.batch.parts import PARTS_SUFFIX, Parts, PartsError
+from advisor.batch.worker import Answer
+from advisor.cli.errors import CommandError, ExitCode
+from advisor.predictor import ModelError, load_predictor
+from advisor.render.escape import visible
+from advisor.render.numbers import count, plural
+from advisor.render.score_text import render_rows
+
+SHOWN_ERRORS = 20
+"""Damaged inputs that are named on stderr; the table of errors has all."""
+
+SHOWN_ROWS = 40
+"""Rows of the table on a terminal: those with most at stake."""
+
+ERRORS_SUFFIX = ".errors.jsonl"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked. arguments: paths, globs, URLs. jobs: processes."""
+
+    arguments: tuple[str, ...]
+    output: Path | None
+    jobs: int
+    resume: bool
+
+
+def run(request: Request, *, width: int) -> None:
+    """Score everything, then say what could not be read. Raises CommandError with a documented exit code."""
+    check(request)
+    files, errors = found(request.arguments)
+    with_model, model = model_or_rules()
+    with parts_folder(request) as folder:
+        parts = Parts(folder, files, model)
+        try:
+            parts.begin(resume=request.resume)
+        except PartsError as error:
+            raise CommandError(str(error), ExitCode.USAGE) from error
+        score(parts, request.jobs, with_model=with_model)
+        errors += sorted(parts.errors(), key=lambda error: error.file)
+        finish(parts, request.output, width)
+    tell_errors(errors, len(files), request.output)
+
+
+def check(request: Request) -> None:
+    if request.output is not None and request.output.suffix not in FORMATS:
+        raise CommandError(f"{request.output}: the name must end in {', '.join(FORMATS)}", ExitCode.USAGE)
+    if request.resume and request.output is None:
+        raise CommandError("--resume goes on with the parts beside -o FILE", ExitCode.USAGE)
+
+
+def found(arguments: Sequence[str]) -> tuple[list[str], list[InputError]]:
+    """Inputs; a "-" stands for names on stdin, one a line."""
+    names = [name for one in arguments for name in (sys.stdin.read().splitlines() if one == "-" else [one])]
+    try:
+        inputs = find_inputs(names)
+    except ImportError as error:
+        raise CommandError(
+            f"URLs need fsspec ({error.name}): pip install 'hugepage-advisor[remote]'", ExitCode.USAGE
+        ) from error
+    if not inputs.files and not inputs.errors:
+        raise CommandError("nothing to score was named", ExitCode.USAGE)
+    return inputs.files, list(inputs.errors)
+
+
+def model_or_rules() -> tuple[bool, str]:
+    """Whether there is a model that can be used, and which: parts of another one do not fit."""
+    try:
+        predictor = load_predictor()
+    except ModelError as error:
+        click.echo(f"hugepage-advisor: {error}; going on with rules alone", err=True)
+        predictor = None
+    return (False, "") if predictor is None else (True, predictor.facts.sha256)
+
+
+@contextmanager
+def parts_folder(request: Request) -> Iterator[Path]:
+    """Beside the output, kept where the run does not come to its end; without an output, a temporary one."""
+    if request.output is None:
+        with tempfile.TemporaryDirectory(prefix="hugepage-advisor-") as temporary:
+            yield Path(temporary) / "parts"
+        return
+    folder = request.output.with_name(request.output.name + PARTS_SUFFIX)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def score(parts: Parts, jobs: int, *, with_model: bool) -> None:
+    """Do what is missing, with a progress bar on a terminal."""
+    missing = parts.missing()
+    chunks = {number: parts.chunks[number] for number in missing}
+    files = sum(map(len, chunks.values()))
+    if len(missing) < len(parts.chunks):
+        done = sum(map(len, parts.chunks)) - files
+        click.echo(f"going on: {plural(done, 'input')} scored before, {count(files)} to go", err=True)
+    with click.progressbar(length=files, label="scoring", file=sys.stderr, show_pos=True, hidden=not shows()) as bar:
+
+        def take(number: int, answer: Answer) -> None:
+            parts.add(number, answer.rows, answer.hosts, answer.errors)
+            bar.update(len(chunks[number]))
+
+        score_locally(chunks, min(jobs, len(chunks)) or 1, take, with_model=with_model)
+
+
+def shows() -> bool:
+    """Whether somebody looks at stderr."""
+    return sys.stderr.isatty()
+
+
+def finish(parts: Parts, output: Path | None, width: int) -> None:
+    """The parts as a file, or the top of the table."""
+    if output is not None:
+        write_parts(parts.rows(), output)
+        return
+    from advisor.batch.top import top_rows
+
+    rows, total, changes = top_rows(parts.rows(), SHOWN_ROWS)
+    unicode = "utf" in (sys.stdout.encoding or "").lower()
+    text = render_rows(rows, total, changes, width=width, color=sys.stdout.isatty(), unicode=unicode)
+    click.echo(text, nl=False)
+
+
+def tell_errors(errors: Sequence[InputError], files: int, output: Path | None) -> None:
+    """Name what was damaged, and raise CommandError where anything was."""
+    if not errors:
+        return
+    for error in errors[:SHOWN_ERRORS]:
+        place = f":{error.place}" if error.place else ""
+        click.echo(visible(f"{error.file}{place}: {error.reason}"), err=True)
+    hidden = len(errors) - SHOWN_ERRORS
+    if hidden > 0:
+        click.echo(f"... and {plural(hidden, 'more')}", err=True)
+    where = ""
+    if output is not None:
+        import msgspec
+
+        from advisor.cli.output import write_output
+
+        path = output.with_name(output.name + ERRORS_SUFFIX)
+        write_output(b"\n".join(map(msgspec.json.encode, errors)).decode(), path)
+        where = f"; all of them: {path}"
+    lost = sum(not error.scored for error in errors)
+    cut = len(errors) - lost
+    said = [f"{plural(lost, 'input')} could not be read"] if lost else []
+    said += [f"{plural(cut, 'recording')} cut off, scored as far as it goes"] if cut else []
+    raise CommandError(f"{', '.join(said)}; the rest of {count(files)} is complete{where}", ExitCode.SOME_FAILED)
+
+
+def default_jobs() -> int:
+    """CPUs that this process may use."""
+    return len(os.sched_getaffinity(0))
