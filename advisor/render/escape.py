@@ -9,9 +9,12 @@ INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Unicode general categories shown as escapes: controls (C0, C1), formats (bidi overrides, zero width, tags),
 surrogates, private use, unassigned, line and paragraph separators."""
 
-INVISIBLE_LETTERS = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f")
+VARIATION_SELECTORS = frozenset(map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0), *range(0x180B, 0x1810))))
+"""Marks that only change how the character before them is drawn; terminals do not agree on how wide it is then."""
+
+INVISIBLE_LETTERS = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f\u17b4\u17b5") | VARIATION_SELECTORS
 """Characters that show nothing although Unicode calls them letters, symbols or marks: Hangul fillers, blank Braille,
-combining grapheme joiner."""
+combining grapheme joiner, inherent vowels of Khmer. Source: Default_Ignorable_Code_Point of Unicode, and Braille."""
 
 SHORT_ESCAPES = {"\t": r"\t", "\n": r"\n", "\r": r"\r"}
 """Controls that have a well known short form."""

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING
 from textual import on
 from textual.app import App, ComposeResult, SystemCommand
 from textual.containers import Vertical
+from textual.events import Event, Paste
 from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Input, Static
 
+from advisor.render.escape import visible
 from advisor.render.numbers import count
 from advisor.report.process import ProcessEntry
 from advisor.tui.asking import Asking
@@ -130,6 +132,12 @@ class AdvisorApp(App[None]):
     def _fatal_error(self) -> None:
         """Textual's own prints a screenful of code and values of variables; whoever runs this says it in one line."""
         self._close_messages_no_wait()
+
+    async def on_event(self, event: Event) -> None:
+        """What is pasted may be anybody's name: it comes into a field as it is spelt on the screen."""
+        if isinstance(event, Paste):
+            event.text = "\n".join(visible(line.replace("\t", " ")) for line in event.text.splitlines())
+        await super().on_event(event)
 
     def on_resize(self) -> None:
         self._show_host()

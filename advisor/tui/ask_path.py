@@ -13,6 +13,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
+from advisor.render.escape import visible
 from advisor.save.new_file import write_new
 from advisor.tui.ink import Ink
 
@@ -44,7 +45,7 @@ class AskPath(ModalScreen[Path | None]):
 
     def __init__(self, title: str, name: str, write: Callable[[Path], None], *, hint: str = HINT) -> None:
         super().__init__()
-        self._heading, self._proposed, self._hint = title, name, hint
+        self._heading, self._proposed, self._hint = title, visible(name), hint
         self._write = write
 
     def compose(self) -> ComposeResult:

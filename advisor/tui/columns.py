@@ -196,7 +196,7 @@ def arranged(processes: Iterable[ProcessEntry], order: Order, wanted: str = "") 
 
 
 def _matches(process: ProcessEntry, needles: Sequence[str]) -> bool:
-    """In what the table shows of it, its cgroup and its program."""
+    """In what the table shows of it, its cgroup and its program, as they are spelt on the screen."""
     hay = " ".join(
         (
             str(process.pid),
@@ -208,7 +208,8 @@ def _matches(process: ProcessEntry, needles: Sequence[str]) -> bool:
             words.state(process),
             words.advice(process.recommendation),
         )
-    ).lower()
+    )
+    hay = visible(hay).lower()
     return all(needle in hay for needle in needles)
 
 

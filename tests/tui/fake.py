@@ -95,16 +95,19 @@ def play(
     *,
     ticks: int = 1,
     trials: Callable[[], TrialSource] | None = None,
+    notifications: bool = False,
 ) -> AdvisorApp:
-    """Run the application without a terminal, with so many ticks sent, and the scenario in it."""
+    """Run the application without a terminal, with so many ticks sent, and the scenario in it.
+
+    notifications: whether what is said in passing is shown."""
     app = AdvisorApp(source, trials=trials)
 
     async def run() -> None:
-        async with app.run_test(size=size) as pilot:
+        async with app.run_test(size=size, notifications=notifications) as pilot:
             for number in range(ticks):
                 source.send(position=source.length or number + 1)
             await settled(source, pilot)
-            await until(pilot, lambda: "Quit" in screen_text(app))
+            await until(pilot, lambda: "palette" in screen_text(app))
             await scenario(app, pilot)
 
     asyncio.run(run())
