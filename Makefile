@@ -43,7 +43,7 @@ golden: $(VENV)/dev ## Write schema, generated docs and golden files anew; read 
 	$(BIN)/python -m advisor.report.schema
 	$(BIN)/python -m advisor.trial.schema
 	$(BIN)/python -m tests.generate_docs
-	$(BIN)/python -m pytest -q tests/render --update-golden
+	$(BIN)/python -m pytest -q tests/render tests/tui/test_pictures.py --update-golden
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=...")'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,3 +25,24 @@ def corpus() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no corpus of kernel dumps at {folder}")
     return folder
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="write golden files anew, to be looked at")
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """Compare text with a file in the folder `golden` beside the test, or write it with --update-golden."""
+    folder = request.path.parent / "golden"
+
+    def check(name: str, text: str) -> None:
+        path = folder / name
+        if request.config.getoption("--update-golden"):
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        assert path.exists() and text == path.read_text(encoding="utf-8"), (
+            f"{path.parent.parent.name}/golden/{name} differs: see CONTRIBUTING.md, Golden files"
+        )
+
+    return check

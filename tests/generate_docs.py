@@ -1,7 +1,7 @@
 """Documentation that is generated from the program: `python -m tests.generate_docs [--check]`.
 
-Writes docs/rules.md, docs/features.md, docs/artefacts.md, docs/measurements.md and the output shown in README.md;
-with --check it only compares and exits with 1 where something is out of date.
+Writes docs/rules.md, docs/features.md, docs/artefacts.md, docs/measurements.md, the pictures of the interface and the
+output shown in README.md; with --check it only compares and exits with 1 where something is out of date.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from advisor.features import FEATURES
 from advisor.rules import RULES, explain_rule
 from advisor.training.dataset import read_all
 from advisor.training.reference import reference_page
+from tests.make_pictures import pictures
 
 ROOT = Path(__file__).resolve().parents[1]
 SHOWN_PROFILE = "sample_profiles/postgres-huge-pages-off.jsonl.zst"
@@ -98,6 +99,7 @@ def main() -> int:
         ROOT / "docs/artefacts.md": artefacts_page(),
         ROOT / "docs/measurements.md": measurements_page(),
         ROOT / "README.md": readme((ROOT / "README.md").read_text()),
+        **pictures(),
     }
     stale = [path for path, text in pages.items() if not path.exists() or path.read_text() != text]
     if "--check" in sys.argv[1:]:

@@ -1,9 +1,7 @@
-"""One hand-made report with every kind of process, and golden files to compare renderers with."""
+"""One hand-made report with every kind of process."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -58,24 +56,6 @@ from advisor.report.process import (
 from advisor.report.reasons import Reason
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
-GOLDEN = Path(__file__).parent / "golden"
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--update-golden", action="store_true", help="write the golden files of tests/render anew")
-
-
-@pytest.fixture
-def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
-    """Compare text with a golden file, or write the file with --update-golden."""
-
-    def check(name: str, text: str) -> None:
-        path = GOLDEN / name
-        if request.config.getoption("--update-golden", default=False):
-            path.write_text(text, encoding="utf-8")
-        assert text == path.read_text(encoding="utf-8"), f"{name} differs: pytest tests/render --update-golden"
-
-    return check
 
 
 def reason(rule: str, severity: str, message: str, **evidence: int | float | str | None) -> Reason:
