@@ -116,7 +116,7 @@ def known(process: ProcessEntry, choice: Policy) -> str:
         return "; ".join([now, *_worth(advised, process)])
     for other in advised.alternatives:
         if _is(other, choice):
-            return "; ".join([other.why_not, *_worth(other, process)])
+            return "; ".join([other.why_not.rstrip("."), *_worth(other, process)])
     if choice.name == "leave":
         return "nothing changes for it"
     return UNKNOWN
