@@ -42,7 +42,7 @@ def test_every_command_and_option_has_help() -> None:
     for name, command in cli.commands.items():
         assert command.help, name
         for parameter in command.params:
-            plain = parameter.name in ("profile", "output", "name", "command", "path", "before", "after")
+            plain = parameter.name in ("profile", "output", "name", "command", "path", "before", "after", "inputs")
             assert getattr(parameter, "help", None) or plain, (name, parameter)
 
 
