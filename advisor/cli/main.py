@@ -100,6 +100,9 @@ def tui(
     port: int,
 ) -> int:
     """Show this host, or a saved PROFILE, on the screen: who matters, what should change, why. `?` shows the keys."""
+    from advisor.tui.garbage import look_seldom
+
+    look_seldom()
     from advisor.cli import tui as command
 
     if in_browser:

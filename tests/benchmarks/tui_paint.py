@@ -24,6 +24,7 @@ from msgspec.structs import replace
 
 from advisor.report.document import Report
 from advisor.tui.app import AdvisorApp
+from advisor.tui.garbage import look_seldom
 from tests.render.conftest import make_report
 from tests.tui.fake import FakeSource
 
@@ -130,6 +131,7 @@ def crowd() -> Report:
 
 def show_crowd() -> None:
     """The application with the crowd in it, on this terminal."""
+    look_seldom()
     source = FakeSource(crowd())
     source.send()
     AdvisorApp(source).run()

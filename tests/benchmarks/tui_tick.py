@@ -48,9 +48,11 @@ def idle_processes() -> Iterator[None]:
 def show_and_measure(path: Path) -> None:
     """The application on this terminal, writing a line for each tick: its own CPU and that of the sampler by now."""
     from advisor.tui.app import AdvisorApp
+    from advisor.tui.garbage import look_seldom
     from advisor.watch.child import Watcher
     from advisor.watch.frames import Job, Tick
 
+    look_seldom()
     lines: list[str] = []
 
     class Measured(AdvisorApp):
