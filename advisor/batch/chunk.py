@@ -69,7 +69,7 @@ def score_files(files: Sequence[str], predictor: Predictor | None) -> Scored:
     made |= _advised(ready, predictor, errors)
     found = [made[file] for file in files if file in made]
     return Scored(
-        rows.as_frame(row for part, _ in found for row in part), hosts.as_frame([row for _, row in found]), errors
+        rows.as_frame([row for part, _ in found for row in part]), hosts.as_frame([row for _, row in found]), errors
     )
 
 

@@ -54,7 +54,7 @@ def host_row_of_report(file: str, report: Report) -> Row:
 
 def as_frame(rows: Sequence[Row]) -> pl.DataFrame:
     """Rows as a frame with the columns of SCHEMA."""
-    return pl.DataFrame([tuple(row[name] for name in COLUMNS) for row in rows], schema=SCHEMA, orient="row")
+    return pl.DataFrame({name: [row[name] for row in rows] for name in COLUMNS}, schema=SCHEMA)
 
 
 def _row(

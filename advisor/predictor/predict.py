@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 ROWS_AT_ONCE = 4096
 """Rows whose distances to all known programs are held at the same time: about 20 MiB."""
 
+ROUNDING = 1e-9
+"""Of the size of what is multiplied: more than products of matrices can be off by, less than programs differ by."""
+
 NAMED_INPUTS = 3
 """How many inputs a reason for abstaining names at most: those that lie farthest outside."""
 
@@ -204,16 +207,39 @@ def nearest(rows: Matrix, reference: Matrix) -> tuple[Matrix, Matrix]:
     distance, offset = np.full(len(rows), np.inf), np.full(rows.shape, np.nan)
     for begin in range(0, len(rows), ROWS_AT_ONCE):
         block = rows[begin : begin + ROWS_AT_ONCE]
-        squares, shared = np.zeros((len(block), len(reference))), np.zeros((len(block), len(reference)))
-        for column in range(rows.shape[1]):
-            difference = block[:, column, None] - reference[None, :, column]
-            if unknown := np.isnan(block[:, column]).any() or np.isnan(reference[:, column]).any():
-                shared += ~np.isnan(difference)
-                np.nan_to_num(difference, copy=False)
-            squares += np.multiply(difference, difference, out=difference)
-            shared += not unknown
-        mean = np.sqrt(np.divide(squares, shared, out=np.full(squares.shape, np.inf), where=shared > 0))
-        best = mean.argmin(axis=1)
-        distance[begin : begin + len(block)] = mean[np.arange(len(block)), best]
+        best, unsure = _likely_nearest(block, reference)
+        best[unsure] = _distances(block[unsure], reference).argmin(axis=1)
+        distance[begin : begin + len(block)] = _distances(block, reference[best], paired=True)
         offset[begin : begin + len(block)] = block - reference[best]
     return distance, offset
+
+
+def _likely_nearest(rows: Matrix, reference: Matrix) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """The nearest reference row of each row by products of matrices, which is quick, and where that is not sure.
+
+    That is where another one is as near, but for rounding, which hangs on the machine and on how many rows there are.
+    """
+    known, known_there = (~np.isnan(one) for one in (rows, reference))
+    here, there = np.nan_to_num(rows), np.nan_to_num(reference)
+    squares = here**2 @ known_there.T + known @ (there**2).T - 2.0 * (here @ there.T)
+    shared = known.astype(np.float64) @ known_there.T
+    mean = np.divide(squares, shared, out=np.full(squares.shape, np.inf), where=shared > 0)
+    rounding = ROUNDING * ((here**2).sum(axis=1) + (there**2).sum(axis=1).max())
+    best: NDArray[np.int64] = mean.argmin(axis=1)
+    as_near = mean <= (mean[np.arange(len(rows)), best] + rounding)[:, None]
+    return best, (as_near.sum(axis=1) > 1) | ~np.isfinite(rounding)
+
+
+def _distances(rows: Matrix, reference: Matrix, *, paired: bool = False) -> Matrix:
+    """From each row to each reference row; paired: to the one beside it. The same bits for a pair either way."""
+    others = reference if paired else reference[None, :, :]
+    rows = rows if paired else rows[:, None, :]
+    shape = np.broadcast_shapes(rows.shape, others.shape)[:-1]
+    squares, shared = np.zeros(shape), np.zeros(shape)
+    for column in range(rows.shape[-1]):
+        difference = rows[..., column] - others[..., column]
+        shared += ~np.isnan(difference)
+        np.nan_to_num(difference, copy=False, nan=0.0)
+        squares += difference * difference
+    result: Matrix = np.sqrt(np.divide(squares, shared, out=np.full(shape, np.inf), where=shared > 0))
+    return result

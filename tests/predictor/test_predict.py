@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from advisor.features import SCHEMA
 from advisor.predictor import OUTPUTS, Predictor
@@ -75,3 +77,24 @@ def test_distance_is_over_what_both_know() -> None:
 
 def test_gain_is_time_saved() -> None:
     assert gain_of(np.log([2.0, 1.0, 0.5])).tolist() == pytest.approx([0.5, 0.0, -1.0])
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(1, 30))
+def test_the_nearest_is_what_a_look_at_every_pair_finds_however_many_rows_there_are(
+    seed: int, rows: int, references: int
+) -> None:
+    chance = np.random.default_rng(seed)
+    here, there = chance.normal(size=(rows, 5)), chance.normal(size=(references, 5))
+    for matrix in (here, there):
+        matrix[chance.random(matrix.shape) < 0.2] = np.nan
+    there[:: max(references // 2, 1)] = there[0]  # some programs are alike
+    distance, offset = nearest(here, there)
+    for row in range(rows):
+        squares = (here[row] - there) ** 2
+        shared = (~np.isnan(squares)).sum(axis=1)
+        each = np.full(references, np.inf)
+        np.sqrt(np.nansum(squares, axis=1) / np.maximum(shared, 1), out=each, where=shared > 0)
+        assert distance[row] == pytest.approx(each.min())
+        alone = nearest(here[row : row + 1], there)
+        assert alone[0][0] == distance[row]
+        assert np.array_equal(alone[1][0], offset[row], equal_nan=True)
