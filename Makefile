@@ -10,8 +10,8 @@ report: $(VENV)/runtime ## A report of this host
 	$(BIN)/hugepage-advisor report $(REPORT_FLAGS)
 
 test: $(VENV)/dev servers ## All tests: side by side, then, one by one, those that use this machine's kernel
-	$(BIN)/python -m pytest -m "not host" --numprocesses logical --maxprocesses 8 --dist worksteal
-	$(BIN)/python -m pytest -m host
+	$(BIN)/python -m pytest -m "not host or beside" --numprocesses logical --maxprocesses 8 --dist worksteal
+	$(BIN)/python -m pytest -m "host and not beside"
 
 servers: ## What host tests start: installed with apt as root where it is missing, never started (INSTALL=no: nothing)
 	tests/host/install_servers.sh
@@ -38,6 +38,8 @@ bench: $(VENV)/dev ## Ratios against stated floors; takes minutes
 	$(BIN)/python -m tests.benchmarks.sparse_scan
 	$(BIN)/python -m tests.benchmarks.trial_coverage
 	$(BIN)/python -m tests.benchmarks.tui_paint
+	$(BIN)/python -m tests.benchmarks.tui_tick
+	$(BIN)/python -m tests.benchmarks.score_cost
 
 golden: $(VENV)/dev ## Write schema, generated docs and golden files anew; read the difference before committing
 	$(BIN)/python -m advisor.report.schema

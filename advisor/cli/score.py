@@ -47,14 +47,15 @@ def run(request: Request, *, width: int) -> None:
     """Score everything, then say what could not be read. Raises CommandError with a documented exit code."""
     check(request)
     files, errors = found(request.arguments)
-    with_model, model = model_or_rules()
+    with_model, model = model_or_rules() if files else (False, "")
     with parts_folder(request) as folder:
         parts = Parts(folder, files, model)
         try:
             parts.begin(resume=request.resume)
         except PartsError as error:
             raise CommandError(str(error), ExitCode.USAGE) from error
-        score(parts, request.jobs, with_model=with_model)
+        if files:
+            score(parts, request.jobs, with_model=with_model)
         errors += sorted(parts.errors(), key=lambda error: error.file)
         finish(parts, request.output, width)
     tell_errors(errors, len(files), request.output)

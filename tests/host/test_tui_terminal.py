@@ -17,7 +17,7 @@ from tests.host.knobs import THP, setting
 from tests.host.terminal import AT_REST, ROOT, Flags, Terminal, advisor, left_on, terminal
 from tests.programs import planted
 
-pytestmark = pytest.mark.host
+pytestmark = [pytest.mark.host, pytest.mark.beside]
 
 SIZES = [(80, 24), (200, 50)]
 AT_WORK = Flags(alternate_screen=True, cursor=False, mouse=True, keypad=False)
