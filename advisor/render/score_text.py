@@ -10,8 +10,8 @@ from advisor.render.numbers import UNKNOWN_SHORT, human_bytes, percent, plural
 from advisor.render.page import Page, cell
 from advisor.render.words import POLICY_WORDS
 
-HOST, NAME, MEMORY, ADVICE, GAIN = 18, 16, 9, 22, 22
-"""Widths of the columns; the rest of the line is for the reason."""
+HOST, NAME, MEMORY, ADVICE, GAIN = 12, 15, 8, 22, 18
+"""Widths of the columns: 80 together with their gaps."""
 
 
 def render_rows(
@@ -53,4 +53,5 @@ def _advice(row: Mapping[str, Any]) -> str:
 def _gain(row: Mapping[str, Any]) -> str:
     if row["gain_median"] is None:
         return UNKNOWN_SHORT
-    return f"{percent(row['gain_median'])} ({percent(row['gain_low'])} to {percent(row['gain_high'])})"
+    low, high = (percent(row[name]).removesuffix(" %") for name in ("gain_low", "gain_high"))
+    return f"{percent(row['gain_median'])} ({low} to {high} %)"
