@@ -9,7 +9,7 @@ import polars as pl
 from polars.exceptions import PanicException
 
 from advisor.batch import hosts, rows
-from advisor.batch.inputs import InputError
+from advisor.batch.inputs import InputError, as_text
 from advisor.batch.load import DamagedError, load
 from advisor.features import feature_table_of, observe
 from advisor.predictor import Predictor
@@ -57,7 +57,8 @@ def score_files(files: Sequence[str], predictor: Predictor | None) -> Scored:
         try:
             content, cut = load(file)
             if isinstance(content, Report):
-                made[file] = rows.rows_of_report(file, content), hosts.host_row_of_report(file, content)
+                name = as_text(file)
+                made[file] = rows.rows_of_report(name, content), hosts.host_row_of_report(name, content)
             else:
                 ready.append(_Ready(file, content, feature_table_of(observe(content))))
         except DamagedError as damaged:
@@ -94,8 +95,8 @@ def _advised(
             host = timeline.header.host
             memory = (timeline.host_last.meminfo or {}).get("MemTotal")
             found[file] = (
-                rows.rows_of_advice(file, own.select(SHOWN_COLUMNS).to_dicts(), advice, plan),
-                hosts.host_row(file, host.hostname, host.kernel, timeline.samples, count, memory, plan),
+                rows.rows_of_advice(as_text(file), own.select(SHOWN_COLUMNS).to_dicts(), advice, plan),
+                hosts.host_row(as_text(file), host.hostname, host.kernel, timeline.samples, count, memory, plan),
             )
         except (Exception, PanicException) as error:  # as above
             errors.append(_unforeseen(file, error))

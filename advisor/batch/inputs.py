@@ -1,4 +1,7 @@
-"""Which files are meant: files, folders, globs and URLs become one sorted list, and errors for what is none."""
+"""Which files are meant: files, folders, globs and URLs become one sorted list, and errors for what is none.
+
+A folder that is a capture (`advisor.collect.captured`) counts as one input.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,21 @@ import glob
 import os
 import stat
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
+
+from advisor.collect.captured.recognise import ARCHIVE_NAME, is_capture
 
 SUFFIXES = (".jsonl", ".jsonl.zst", ".jsonl.gz", ".json")
-"""Names that count in a folder: profiles as `record` writes them, and reports of `report --json`. What is named
-outright may have any name."""
+"""Names that count in a folder: profiles as `record` writes them, and reports of `report --json`; and archives of
+captures, see `counts`. What is named outright may have any name."""
 
 URL_MARK = "://"
+
+NO_FILE = "not a regular file"
 
 GLOB_MARKS = frozenset("*?[")
 
@@ -28,12 +37,26 @@ class InputError(Struct, frozen=True):
     reason: str
     scored: bool = False
 
+    def __post_init__(self) -> None:
+        force_setattr(self, "file", as_text(self.file))
+        force_setattr(self, "reason", as_text(self.reason))
+
 
 class Inputs(NamedTuple):
     """What was found: files in order, each once, and what is none."""
 
     files: list[str]
     errors: list[InputError]
+
+
+def as_text(name: str) -> str:
+    """A name of a file as text that JSON and parquet can hold: bytes that are no UTF-8 are written out (`\\xff`)."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def counts(name: str) -> bool:
+    """Whether a file in a folder is taken for an input, by its name."""
+    return name.endswith(SUFFIXES) or ARCHIVE_NAME.search(name) is not None
 
 
 def find_inputs(arguments: Iterable[str]) -> Inputs:
@@ -67,7 +90,7 @@ def _names(arguments: Iterable[str], errors: dict[str, InputError]) -> Iterator[
 
 
 def _of_folder(folder: str, errors: dict[str, InputError]) -> Iterator[str]:
-    """Profiles and reports anywhere below. A folder that is named like one, or holds none, is an error."""
+    """Profiles, reports and captures anywhere below. A folder that is named like one, or holds none, is an error."""
     visited: set[tuple[int, int]] = set()
     found = False
     for path, folders, files in os.walk(folder, followlinks=True, onerror=lambda e: _refuse(e, errors)):
@@ -76,16 +99,21 @@ def _of_folder(folder: str, errors: dict[str, InputError]) -> Iterator[str]:
             folders.clear()
             continue
         visited.add((state.st_dev, state.st_ino))
+        if is_capture(Path(path)):
+            found = True
+            folders.clear()
+            yield path
+            continue
         for name in folders:
-            if name.endswith(SUFFIXES):
+            if name.endswith(SUFFIXES) and not is_capture(Path(path, name)):
                 where = os.path.join(path, name)
                 errors[where] = InputError(where, "", "a folder, named like a profile")
         for name in files:
-            if name.endswith(SUFFIXES):
+            if counts(name):
                 found = True
                 yield os.path.join(path, name)
     if not found and not any(name.startswith(folder) for name in errors):
-        errors[folder] = InputError(folder, "", f"no file in it ends in {', '.join(SUFFIXES)}")
+        errors[folder] = InputError(folder, "", f"no file in it ends in {', '.join(SUFFIXES)}, no capture")
 
 
 def _refuse(error: OSError, errors: dict[str, InputError]) -> None:
@@ -94,15 +122,15 @@ def _refuse(error: OSError, errors: dict[str, InputError]) -> None:
 
 
 def _identity(name: str, errors: dict[str, InputError]) -> tuple[int, int] | None:
-    """Which file it is; None with an error where it is no regular file: a pipe would be waited for for ever."""
+    """Which file or folder it is; None with an error where it is neither: a pipe would be waited for for ever."""
     try:
         state = os.stat(name)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         errors[name] = InputError(name, "", reason)
         return None
-    if not stat.S_ISREG(state.st_mode):
-        errors[name] = InputError(name, "", "not a regular file")
+    if not (stat.S_ISREG(state.st_mode) or stat.S_ISDIR(state.st_mode)):
+        errors[name] = InputError(name, "", NO_FILE)
         return None
     return state.st_dev, state.st_ino
 

@@ -1,12 +1,16 @@
-"""One input to what can be scored: a profile folded to its last sample, or a report document."""
+"""One input to what can be scored: a profile folded to its last sample, a report document, or a capture."""
 
 from __future__ import annotations
 
 import io
+import os
+import stat
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import NamedTuple
 
-from advisor.batch.inputs import URL_MARK, InputError
+from advisor.batch.inputs import NO_FILE, SUFFIXES, URL_MARK, InputError
+from advisor.collect.captured.recognise import is_capture
 from advisor.profile.codec import ProfileError, ProfileReader
 from advisor.profile.timeline import Timeline, fold
 from advisor.report.document import SCHEMA as REPORT_SCHEMA
@@ -28,7 +32,7 @@ class DamagedError(Exception):
 
 
 class Loaded(NamedTuple):
-    """What one input holds. cut: what is to be said of a recording that ended inside a sample."""
+    """What one input holds. cut: what is to be said of a recording or an archive that ended too early."""
 
     content: Timeline | Report
     cut: InputError | None
@@ -37,6 +41,8 @@ class Loaded(NamedTuple):
 def load(file: str) -> Loaded:
     """Reads a profile sample by sample, so that memory does not grow with its length. Raises DamagedError."""
     try:
+        if _may_be_capture(file) and is_capture(Path(file)):
+            return _capture(file)
         with _open(file) as opened:
             head = opened.peek(PEEK_BYTES)[:PEEK_BYTES]
             if head.lstrip()[:1] == b"{" and REPORT_SCHEMA.encode() in head:
@@ -49,6 +55,20 @@ def load(file: str) -> Loaded:
         raise DamagedError(InputError(file, "", str(error))) from error
     except ProfileError as error:
         raise DamagedError(_of_profile(file, str(error))) from error
+
+
+def _may_be_capture(file: str) -> bool:
+    """By its name, so that no profile is looked at twice."""
+    return URL_MARK not in file and (not file.endswith(SUFFIXES) or os.path.isdir(file))
+
+
+def _capture(file: str) -> Loaded:
+    from advisor.collect.captured.importing import profile_of_capture  # the sampler, which profiles do not need
+
+    profile = profile_of_capture(Path(file))
+    cut = profile.header.capture is not None and profile.header.capture.cut
+    said = InputError(file, "", "the archive is cut off; scored as far as it goes", scored=True)
+    return Loaded(fold(profile.header, profile.samples), said if cut else None)
 
 
 def _report(opened: io.BufferedReader) -> Report:
@@ -80,7 +100,11 @@ def _of_profile(file: str, message: str) -> InputError:
 
 def _open(file: str) -> AbstractContextManager[io.BufferedReader]:
     if URL_MARK not in file:
-        return open(file, "rb")
+        descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe would be waited for
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise ValueError(NO_FILE)
+        return open(descriptor, "rb")
     import fsspec
 
     opened = fsspec.open(file, "rb").open()

@@ -397,15 +397,21 @@ def show(folder: Path | None) -> None:
 )
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Processes that work.  [default: one a CPU]")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run for the same -o FILE.")
-def score(inputs: tuple[str, ...], output: Path | None, jobs: int | None, resume: bool) -> None:
+@click.option(
+    "--progress/--no-progress", default=None, help="How far it has come, on stderr.  [default: on a terminal]"
+)
+def score(
+    inputs: tuple[str, ...], output: Path | None, jobs: int | None, resume: bool, progress: bool | None
+) -> None:
     """Advise every process of many saved profiles: one row each, in one table.
 
-    PATH is a file, a folder, a glob or a URL, or - for names on stdin; profiles of any version, and reports of
-    `report --json`. What is damaged is named on stderr (exit code 5); the rest is complete.
+    PATH is a file, a folder, a glob or a URL, or - for names on stdin; profiles of any version, reports of
+    `report --json`, and captures such as a sosreport. What is damaged is named on stderr (exit code 5); the rest
+    is complete.
     """
     from advisor.cli import score as command
 
-    request = command.Request(inputs, output, jobs or command.default_jobs(), resume)
+    request = command.Request(inputs, output, jobs or command.default_jobs(), resume, progress)
     command.run(request, width=_text_width(to_terminal=sys.stdout.isatty()))
 
 

@@ -19,6 +19,7 @@ from advisor.batch.output import FORMATS, write_parts
 from advisor.batch.parts import PARTS_SUFFIX, Parts, PartsError
 from advisor.batch.worker import Answer
 from advisor.cli.errors import CommandError, ExitCode
+from advisor.cli.progress import progress
 from advisor.predictor import ModelError, load_predictor
 from advisor.render.escape import visible
 from advisor.render.numbers import count, plural
@@ -35,12 +36,13 @@ ERRORS_SUFFIX = ".errors.jsonl"
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked. arguments: paths, globs, URLs. jobs: processes."""
+    """What was asked. arguments: paths, globs, URLs. jobs: processes. progress: None for on a terminal only."""
 
     arguments: tuple[str, ...]
     output: Path | None
     jobs: int
     resume: bool
+    progress: bool | None = None
 
 
 def run(request: Request, *, width: int) -> None:
@@ -55,7 +57,7 @@ def run(request: Request, *, width: int) -> None:
         except PartsError as error:
             raise CommandError(str(error), ExitCode.USAGE) from error
         if files:
-            score(parts, request.jobs, with_model=with_model)
+            score(parts, request, with_model=with_model)
         errors += sorted(parts.errors(), key=lambda error: error.file)
         finish(parts, request.output, width)
     tell_errors(errors, len(files), request.output)
@@ -69,8 +71,8 @@ def check(request: Request) -> None:
 
 
 def found(arguments: Sequence[str]) -> tuple[list[str], list[InputError]]:
-    """Inputs; a "-" stands for names on stdin, one a line."""
-    names = [name for one in arguments for name in (sys.stdin.read().splitlines() if one == "-" else [one])]
+    """Inputs; a "-" stands for names on stdin."""
+    names = [name for one in arguments for name in (names_on_stdin() if one == "-" else [one])]
     try:
         inputs = find_inputs(names)
     except ImportError as error:
@@ -80,6 +82,12 @@ def found(arguments: Sequence[str]) -> tuple[list[str], list[InputError]]:
     if not inputs.files and not inputs.errors:
         raise CommandError("nothing to score was named", ExitCode.USAGE)
     return inputs.files, list(inputs.errors)
+
+
+def names_on_stdin() -> list[str]:
+    """One a line, in any encoding; or, as `find -print0` writes them, with NUL after each."""
+    data = sys.stdin.buffer.read()
+    return [os.fsdecode(name) for name in data.split(b"\0" if b"\0" in data else b"\n") if name]
 
 
 def model_or_rules() -> tuple[bool, str]:
@@ -104,26 +112,21 @@ def parts_folder(request: Request) -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-def score(parts: Parts, jobs: int, *, with_model: bool) -> None:
-    """Do what is missing, with a progress bar on a terminal."""
+def score(parts: Parts, request: Request, *, with_model: bool) -> None:
+    """Do what is missing, and say how far it has come."""
     missing = parts.missing()
     chunks = {number: parts.chunks[number] for number in missing}
     files = sum(map(len, chunks.values()))
     if len(missing) < len(parts.chunks):
         done = sum(map(len, parts.chunks)) - files
         click.echo(f"going on: {plural(done, 'input')} scored before, {count(files)} to go", err=True)
-    with click.progressbar(length=files, label="scoring", file=sys.stderr, show_pos=True, hidden=not shows()) as bar:
+    with progress("scoring", files, shown=request.progress) as advance:
 
         def take(number: int, answer: Answer) -> None:
             parts.add(number, answer.rows, answer.hosts, answer.errors)
-            bar.update(len(chunks[number]))
+            advance(len(chunks[number]))
 
-        score_locally(chunks, min(jobs, len(chunks)) or 1, take, with_model=with_model)
-
-
-def shows() -> bool:
-    """Whether somebody looks at stderr."""
-    return sys.stderr.isatty()
+        score_locally(chunks, min(request.jobs, len(chunks)) or 1, take, with_model=with_model)
 
 
 def finish(parts: Parts, output: Path | None, width: int) -> None:

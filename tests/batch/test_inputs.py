@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from advisor.batch.chunk import score_files
 from advisor.batch.inputs import find_inputs
 from advisor.batch.load import load
 from advisor.profile.timeline import Timeline
@@ -51,7 +52,7 @@ def test_what_is_no_file_is_an_error_and_nothing_else_is_lost(tree: Path) -> Non
     assert names(found.files, tree) == ["2.jsonl.zst"]
     assert {Path(error.file).name: error.reason for error in found.errors} == {
         "nothing": "No such file or directory",
-        "empty": "no file in it ends in .jsonl, .jsonl.zst, .jsonl.gz, .json",
+        "empty": "no file in it ends in .jsonl, .jsonl.zst, .jsonl.gz, .json, no capture",
         "x*": "no file matches",
         "a\0b": "embedded null byte",
     }
@@ -67,3 +68,14 @@ def test_urls_go_through_fsspec() -> None:
     assert [error.file for error in found.errors] == ["memory://nowhere"]
     content = load(found.files[0]).content
     assert isinstance(content, Timeline) and content.samples == 10
+
+
+def test_a_name_in_no_encoding_is_written_out(tmp_path: Path) -> None:
+    name = os.fsencode(tmp_path) + b"/caf\xe9\n\x1b[31m.jsonl.zst"
+    with open(name, "wb") as file:
+        file.write(IDLE.read_bytes())
+    found = find_inputs([str(tmp_path)])
+    scored = score_files(found.files, None)
+    assert not scored.errors
+    assert set(scored.rows["file"]) == {f"{tmp_path}/caf\\xe9\n\x1b[31m.jsonl.zst"}
+    assert find_inputs([f"{tmp_path}/\udce9"]).errors[0].file == f"{tmp_path}/\\xe9"

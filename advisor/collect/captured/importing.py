@@ -10,8 +10,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from advisor.collect.captured.layout import COMMANDS_FOLDER, place_of
-from advisor.collect.captured.sources import is_archive
+from advisor.collect.captured.recognise import is_capture
 from advisor.collect.captured.staging import Limits, Staged, staged
 from advisor.collect.captured.streams import CaptureError
 from advisor.collect.captured.told import PsLine, name_of, parse_hostname, parse_ps, parse_uname
@@ -29,24 +28,6 @@ T = TypeVar("T")
 
 READ_DEADLINE_S = 60.0
 """For one file of the copy, on a disk of this machine: nothing in it can hang, it may only be large."""
-
-
-def is_capture(path: Path) -> bool:
-    """Whether a path looks like a capture, by first bytes or by what lies directly in a folder; cheap, reads no more.
-
-    A folder of profiles is none, nor is a compressed profile. Only importing tells whether it really is one.
-    """
-    if not path.is_dir():
-        return is_archive(path)
-    try:
-        names = set(os.listdir(path))
-    except OSError:
-        return False
-    if "proc" in names or COMMANDS_FOLDER in names:
-        return True
-    return any((place := place_of(name)) is not None and place.identifies for name in names) or any(
-        name.isdigit() and (path / name / "smaps").exists() for name in names
-    )
 
 
 def profile_of_capture(path: Path, *, redact: bool = True, limits: Limits | None = None) -> Profile:

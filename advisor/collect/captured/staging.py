@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,13 +12,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from advisor.collect.captured.layout import COMMANDS_FOLDER, Place, place_of
+from advisor.collect.captured.recognise import ARCHIVE_NAME
 from advisor.collect.captured.sources import Member, Source
 from advisor.collect.captured.streams import CaptureError
 
 LONGEST_TARGET_CHARS = 4096
 """Of a link such as /proc/PID/exe, which is kept as text. Source: PATH_MAX (include/uapi/linux/limits.h)."""
-
-_ARCHIVE_NAME = re.compile(r"\.(?:tar(?:\.[a-z0-9]{2,4})?|t[bgx]z2?|zip)$")
 
 NAMED_ROOTS = 3
 """Hosts that a message names of a capture that holds several."""
@@ -91,7 +89,7 @@ class _Stager:
             place = place_of(member.name)
             if place is not None:
                 self._take(member, place)
-            elif _ARCHIVE_NAME.search(member.name):
+            elif ARCHIVE_NAME.search(member.name):
                 self.archives.append(member.name)
         return self._chosen(cut=source.cut)
 
