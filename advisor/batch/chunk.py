@@ -48,14 +48,17 @@ class _Ready(NamedTuple):
     table: pl.DataFrame
 
 
-def score_files(files: Sequence[str], predictor: Predictor | None) -> Scored:
-    """Every process of these files with its advice, in the order of the files. One that is damaged is an error."""
+def score_files(files: Sequence[str], predictor: Predictor | None, *, base: str = "") -> Scored:
+    """Every process of these files with its advice, in the order of the files. One that is damaged is an error.
+
+    base: folder of relative names, "" for the current one; rows and errors have the names as they are given.
+    """
     made: dict[str, tuple[list[rows.Row], hosts.Row]] = {}
     errors: list[InputError] = []
     ready: list[_Ready] = []
     for file in files:
         try:
-            content, cut = load(file)
+            content, cut = load(file, base)
             if isinstance(content, Report):
                 name = as_text(file)
                 made[file] = rows.rows_of_report(name, content), hosts.host_row_of_report(name, content)

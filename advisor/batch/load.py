@@ -38,12 +38,16 @@ class Loaded(NamedTuple):
     cut: InputError | None
 
 
-def load(file: str) -> Loaded:
-    """Reads a profile sample by sample, so that memory does not grow with its length. Raises DamagedError."""
+def load(file: str, base: str = "") -> Loaded:
+    """Reads a profile sample by sample, so that memory does not grow with its length. Raises DamagedError.
+
+    base: folder of a relative name; errors have the name as it is given.
+    """
+    place = file if URL_MARK in file else os.path.join(base, file)
     try:
-        if _may_be_capture(file) and is_capture(Path(file)):
-            return _capture(file)
-        with _open(file) as opened:
+        if _may_be_capture(place) and is_capture(Path(place)):
+            return _capture(file, place)
+        with _open(place) as opened:
             head = opened.peek(PEEK_BYTES)[:PEEK_BYTES]
             if head.lstrip()[:1] == b"{" and REPORT_SCHEMA.encode() in head:
                 return Loaded(_report(opened), None)
@@ -54,7 +58,7 @@ def load(file: str) -> Loaded:
     except ReportError as error:
         raise DamagedError(InputError(file, "", str(error))) from error
     except ProfileError as error:
-        raise DamagedError(_of_profile(file, str(error))) from error
+        raise DamagedError(_of_profile(file, str(error).replace(place, file))) from error
 
 
 def _may_be_capture(file: str) -> bool:
@@ -62,10 +66,10 @@ def _may_be_capture(file: str) -> bool:
     return URL_MARK not in file and (not file.endswith(SUFFIXES) or os.path.isdir(file))
 
 
-def _capture(file: str) -> Loaded:
+def _capture(file: str, place: str) -> Loaded:
     from advisor.collect.captured.importing import profile_of_capture  # the sampler, which profiles do not need
 
-    profile = profile_of_capture(Path(file))
+    profile = profile_of_capture(Path(place))
     cut = profile.header.capture is not None and profile.header.capture.cut
     said = InputError(file, "", "the archive is cut off; scored as far as it goes", scored=True)
     return Loaded(fold(profile.header, profile.samples), said if cut else None)

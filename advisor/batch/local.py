@@ -9,14 +9,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 
 from advisor.batch import worker
-from advisor.batch.inputs import InputError
+from advisor.batch.deadly import file_by_file
 from advisor.batch.worker import Answer, score_chunk
 
 AHEAD = 2
-"""Chunks that are handed out for each worker: one to do, one to go on with."""
+"""Chunks that are handed out for each worker: one to do, one to go on with. The answers that wait are in memory."""
 
 ONE_THREAD = {"POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 """Environment of a worker: as many workers as CPUs, one thread each."""
@@ -37,7 +38,7 @@ def score_locally(chunks: Chunks, jobs: int, take: Take, *, with_model: bool) ->
         deaths.update(lost)
         for number in lost:
             if deaths[number] > 1:
-                take(number, _file_by_file(left.pop(number), with_model=with_model))
+                take(number, file_by_file(left.pop(number), partial(_attempt, with_model=with_model)))
 
 
 def _run(left: dict[int, Sequence[str]], jobs: int, take: Take, *, with_model: bool) -> list[int]:
@@ -59,20 +60,13 @@ def _run(left: dict[int, Sequence[str]], jobs: int, take: Take, *, with_model: b
             return sorted(handed_out.values())
 
 
-def _file_by_file(files: Sequence[str], *, with_model: bool) -> Answer:
-    """The answer for the files that kill no worker, with an error for each that does."""
-    deadly = []
-    for file in files:
-        try:
-            with _pool(1) as pool:
-                pool.submit(score_chunk, [file], with_model=with_model).result()
-        except BrokenProcessPool:
-            deadly.append(InputError(file, "", "the process that scored it was killed; is there enough memory?"))
-    bad = {error.file for error in deadly}
-    with _pool(1) as pool:
-        good = [file for file in files if file not in bad]
-        answer = pool.submit(score_chunk, good, with_model=with_model).result()
-    return answer._replace(errors=[*answer.errors, *deadly])
+def _attempt(files: Sequence[str], *, with_model: bool) -> Answer | None:
+    """The answer of a process that does nothing else; None where that is the death of it."""
+    try:
+        with _pool(1) as pool:
+            return pool.submit(score_chunk, files, with_model=with_model).result()
+    except BrokenProcessPool:
+        return None
 
 
 @contextmanager

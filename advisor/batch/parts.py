@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -72,6 +73,16 @@ class Parts:
     def missing(self) -> list[int]:
         """Numbers of the chunks that are still to be done. The last file of a part is its list of errors."""
         return [number for number in range(len(self.chunks)) if not self._file(number, ERRORS).exists()]
+
+    @property
+    def started(self) -> bool:
+        """Whether anything is done."""
+        return len(self.missing()) < len(self.chunks)
+
+    def abandon(self) -> None:
+        """Of a run that failed: where nothing is done, the folder goes, as there is nothing to resume."""
+        if not self.started:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def add(self, number: int, rows: bytes, hosts: bytes, errors: Sequence[InputError]) -> None:
         """Keep what came of a chunk; a second answer, as of a worker that was thought dead, changes nothing."""

@@ -28,9 +28,9 @@ class Answer(NamedTuple):
     row_count: int
 
 
-def score_chunk(files: Sequence[str], *, with_model: bool) -> Answer:
-    """Score these files. with_model: with the shipped model; else by rules alone."""
-    scored = score_files(files, _predictor() if with_model else None)
+def score_chunk(files: Sequence[str], *, with_model: bool, base: str = "") -> Answer:
+    """Score these files. with_model: with the shipped model; else by rules alone. base: folder of relative names."""
+    scored = score_files(files, _predictor() if with_model else None, base=base)
     answer = Answer(_parquet(scored.rows), _parquet(scored.hosts), scored.errors, scored.rows.height)
     del scored
     gc.collect()  # thousands of objects that die together; nobody looked for them in between, see `begin`
@@ -53,6 +53,12 @@ def _end_with_parent() -> None:
     if parent is not None:
         multiprocessing.connection.wait([parent.sentinel])
         os._exit(1)
+
+
+def model_digest() -> str:
+    """Of the shipped model; "" where there is none. Raises ModelError."""
+    predictor = _predictor()
+    return "" if predictor is None else predictor.facts.sha256
 
 
 @functools.cache

@@ -396,12 +396,22 @@ def show(folder: Path | None) -> None:
     help="Write all rows here: .jsonl, .csv or .parquet. Without it, the top of the table is printed.",
 )
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Processes that work.  [default: one a CPU]")
+@click.option(
+    "--dask",
+    metavar="ADDRESS",
+    help="Let the workers of the Dask cluster with this scheduler do it: tcp://HOST:8786.",
+)
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run for the same -o FILE.")
 @click.option(
     "--progress/--no-progress", default=None, help="How far it has come, on stderr.  [default: on a terminal]"
 )
 def score(
-    inputs: tuple[str, ...], output: Path | None, jobs: int | None, resume: bool, progress: bool | None
+    inputs: tuple[str, ...],
+    output: Path | None,
+    jobs: int | None,
+    dask: str | None,
+    resume: bool,
+    progress: bool | None,
 ) -> None:
     """Advise every process of many saved profiles: one row each, in one table.
 
@@ -411,7 +421,11 @@ def score(
     """
     from advisor.cli import score as command
 
-    request = command.Request(inputs, output, jobs or command.default_jobs(), resume, progress)
+    if jobs is not None and dask is not None:
+        raise click.UsageError(
+            "--jobs is of this machine, --dask of a cluster, whose workers are as many as they are"
+        )
+    request = command.Request(inputs, output, jobs or command.default_jobs(), resume, progress, dask)
     command.run(request, width=_text_width(to_terminal=sys.stdout.isatty()))
 
 

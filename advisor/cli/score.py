@@ -13,14 +13,16 @@ from pathlib import Path
 
 import click
 
+from advisor.batch.cluster import score_on_cluster
+from advisor.batch.deadly import EngineError
 from advisor.batch.inputs import InputError, find_inputs
 from advisor.batch.local import score_locally
 from advisor.batch.output import FORMATS, write_parts
 from advisor.batch.parts import PARTS_SUFFIX, Parts, PartsError
-from advisor.batch.worker import Answer
+from advisor.batch.worker import Answer, model_digest
 from advisor.cli.errors import CommandError, ExitCode
 from advisor.cli.progress import progress
-from advisor.predictor import ModelError, load_predictor
+from advisor.predictor import ModelError
 from advisor.render.escape import visible
 from advisor.render.numbers import count, plural
 from advisor.render.score_text import render_rows
@@ -36,20 +38,22 @@ ERRORS_SUFFIX = ".errors.jsonl"
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked. arguments: paths, globs, URLs. jobs: processes. progress: None for on a terminal only."""
+    """What was asked. arguments: paths, globs, URLs. jobs: processes. progress: None for on a terminal only.
+    cluster: address of a Dask scheduler, whose workers do it instead of processes here."""
 
     arguments: tuple[str, ...]
     output: Path | None
     jobs: int
     resume: bool
     progress: bool | None = None
+    cluster: str | None = None
 
 
 def run(request: Request, *, width: int) -> None:
     """Score everything, then say what could not be read. Raises CommandError with a documented exit code."""
     check(request)
     files, errors = found(request.arguments)
-    with_model, model = model_or_rules() if files else (False, "")
+    model = model_or_rules() if files else ""
     with parts_folder(request) as folder:
         parts = Parts(folder, files, model)
         try:
@@ -57,7 +61,7 @@ def run(request: Request, *, width: int) -> None:
         except PartsError as error:
             raise CommandError(str(error), ExitCode.USAGE) from error
         if files:
-            score(parts, request, with_model=with_model)
+            score(parts, request, model)
         errors += sorted(parts.errors(), key=lambda error: error.file)
         finish(parts, request.output, width)
     tell_errors(errors, len(files), request.output)
@@ -90,14 +94,13 @@ def names_on_stdin() -> list[str]:
     return [os.fsdecode(name) for name in data.split(b"\0" if b"\0" in data else b"\n") if name]
 
 
-def model_or_rules() -> tuple[bool, str]:
-    """Whether there is a model that can be used, and which: parts of another one do not fit."""
+def model_or_rules() -> str:
+    """The digest of the model, as parts of another one do not fit; "" where there is none that can be used."""
     try:
-        predictor = load_predictor()
+        return model_digest()
     except ModelError as error:
         click.echo(f"hugepage-advisor: {error}; going on with rules alone", err=True)
-        predictor = None
-    return (False, "") if predictor is None else (True, predictor.facts.sha256)
+        return ""
 
 
 @contextmanager
@@ -112,12 +115,12 @@ def parts_folder(request: Request) -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-def score(parts: Parts, request: Request, *, with_model: bool) -> None:
+def score(parts: Parts, request: Request, model: str) -> None:
     """Do what is missing, and say how far it has come."""
     missing = parts.missing()
     chunks = {number: parts.chunks[number] for number in missing}
     files = sum(map(len, chunks.values()))
-    if len(missing) < len(parts.chunks):
+    if parts.started:
         done = sum(map(len, parts.chunks)) - files
         click.echo(f"going on: {plural(done, 'input')} scored before, {count(files)} to go", err=True)
     with progress("scoring", files, shown=request.progress) as advance:
@@ -126,7 +129,22 @@ def score(parts: Parts, request: Request, *, with_model: bool) -> None:
             parts.add(number, answer.rows, answer.hosts, answer.errors)
             advance(len(chunks[number]))
 
-        score_locally(chunks, min(request.jobs, len(chunks)) or 1, take, with_model=with_model)
+        try:
+            if request.cluster is None:
+                score_locally(chunks, min(request.jobs, len(chunks)) or 1, take, with_model=bool(model))
+            else:
+                score_on_cluster(request.cluster, chunks, take, model=model)
+        except (EngineError, ImportError) as error:
+            raise in_words(error, resumable=request.output is not None and parts.started) from error
+        finally:
+            parts.abandon()
+
+
+def in_words(error: EngineError | ImportError, *, resumable: bool) -> CommandError:
+    """What an engine raised, with what helps."""
+    if isinstance(error, ImportError):
+        return CommandError(f"--dask needs Dask ({error.name}): pip install 'hugepage-advisor[dask]'", ExitCode.USAGE)
+    return CommandError(f"{error}{'; --resume goes on with what is done' if resumable else ''}", ExitCode.FAILED)
 
 
 def finish(parts: Parts, output: Path | None, width: int) -> None:
