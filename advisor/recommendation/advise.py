@@ -21,7 +21,7 @@ from advisor.recommendation.pool_state import HostNow, host_now
 from advisor.recommendation.setup import Setup
 from advisor.recommendation.tenants import NO_ROOM
 from advisor.recommendation.wishes import NO_WISHES, Wish, Wishes, for_rows
-from advisor.rules import Finding, Findings, Policy, evaluate
+from advisor.rules import Answers, Findings, Policy, evaluate
 
 
 def recommend(
@@ -41,7 +41,7 @@ def recommend(
     that is known already.
     """
     findings = evaluate(frame) if findings is None else findings
-    rows, found = frame.to_dicts(), list(findings)
+    rows, found = findings.rows, findings.by_row
     if not rows:
         return [], EMPTY_PLAN
     now = host_now(rows[0], state)
@@ -68,13 +68,14 @@ def decisions(
 
     can_use: by row, pools that the program is known to be able to use without a rule that says how; None: none.
     """
-    advice = _advise_all(frame.to_dicts(), list(evaluate(frame)), predicted, can_use=can_use)
+    findings = evaluate(frame)
+    advice = _advise_all(findings.rows, findings.by_row, predicted, can_use=can_use)
     return [one.recommendation for one in advice]
 
 
 def _completed(one: ProcessAdvice, row: Row, tables_after: int | None, artefacts: list[str]) -> ProcessAdvice:
     """With what is known once the plan of the host is. artefacts: ids of the texts for it."""
-    advised = replace(one.recommendation, artefacts=artefacts)
+    advised = replace(one.recommendation, artefacts=artefacts) if artefacts else one.recommendation
     return replace(
         one,
         recommendation=advised,
@@ -99,7 +100,7 @@ def _texts_for(pids: Sequence[int], made: Artefacts) -> tuple[str, ...]:
 
 def _advise_all(
     rows: Sequence[Row],
-    found: Sequence[Sequence[Finding]],
+    found: Sequence[Answers],
     predicted: Predicted | None,
     unavailable: Sequence[Mapping[Policy, str]] | None = None,
     can_use: Sequence[frozenset[Target]] | None = None,
@@ -117,7 +118,7 @@ def _advise_all(
 
 def _advise(
     row: Row,
-    found: Sequence[Finding],
+    found: Answers,
     expectation: Expectation | None,
     wish: Wish | None,
     unavailable: Mapping[Policy, str],
@@ -133,7 +134,7 @@ def _advise(
 
 def _within_limits(
     rows: Sequence[Row],
-    found: Sequence[Sequence[Finding]],
+    found: Sequence[Answers],
     predicted: Predicted | None,
     asked: Sequence[Wish | None],
     now: HostNow,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
@@ -13,27 +14,26 @@ from advisor.recommendation.gains import (
     Expectation,
     Proposal,
     Target,
-    expected,
     gain_from_now,
-    in_words,
-    is_worth_measuring,
     meet,
-    present,
     target_of,
 )
-from advisor.recommendation.model import Alternative, Gain, Reason, Recommendation
+from advisor.recommendation.model import Alternative, Alternatives, Gain, Reason, Recommendation, Words
+from advisor.recommendation.model_words import ModelWords
 from advisor.recommendation.page_tables import Pool, own_tables
 from advisor.recommendation.sizing import SHMEM_RULE, base_bytes, bloat_basis, bloat_bytes, page_bytes, pool_pages
 from advisor.recommendation.wishes import ASKED_FOR, Wish
-from advisor.rules import Confidence, Finding, PageSize, Policy, Rule, Scope, Severity, Status
+from advisor.rules import Answer, Answers, Confidence, Finding, PageSize, Policy, Rule, Scope, Severity, Status
 
 GAIN_MODEL = "gain-model"
 """Identifier of the reasons that the model gives; it is no rule."""
 
-MODEL_SOURCE = "models/CARD.md: what the model was trained on and how good it is"
+KNOWN_ANSWERS = 1024
+"""Sets of answers of which is kept what follows from them. Source: own choice. Reason: processes of a fleet answer
+all rules in some hundred ways; each takes a few KiB."""
 
-AT_STAKE_BYTES = 64 << 20
-"""Memory on base pages from which it is worth asking for a measurement. Source: the rules' own for large memory."""
+IN_WORDS = {severity: severity.name.lower() for severity in Severity}
+"""Severities as the report writes them."""
 
 NOTHING_PROPOSED = "no-rule-proposes"
 """Identifier of the reason that stands where no rule proposes anything; it is no rule."""
@@ -53,24 +53,25 @@ Row = Mapping[str, Any]
 
 
 class Barrier(NamedTuple):
-    """What puts a policy out of the question for a process: a rule's finding, or else a limit of the host."""
+    """What puts a policy out of the question for a process: a rule's answer, or else a limit of the host."""
 
-    finding: Finding | None
+    answer: Answer | None
     limit: str = ""
 
-    @property
-    def why(self) -> str:
-        """In words; made when they are wanted, as most never are."""
-        return f"{self.finding.rule.id}: {self.finding.message}" if self.finding is not None else self.limit
+    def why(self, row: Row) -> str:
+        """In words."""
+        if self.answer is None:
+            return self.limit
+        return f"{self.answer.rule.id}: {Finding(*self.answer, row).message}"
 
     @property
     def confidence(self) -> Confidence:
         """How sure it is."""
-        return self.finding.rule.confidence if self.finding is not None else Confidence.HIGH
+        return self.answer.rule.confidence if self.answer is not None else Confidence.HIGH
 
 
 def permitted(
-    findings: Sequence[Finding],
+    answers: Answers,
     unavailable: Mapping[Policy, str] | None = None,
     can_use: frozenset[Target] = frozenset(),
 ) -> frozenset[Target]:
@@ -78,55 +79,79 @@ def permitted(
 
     can_use: pools that the program is known to be able to use without a rule that says how.
     """
-    matched = [finding for finding in findings if finding.status is Status.MATCHED]
-    barred_by = _barriers(matched, unavailable or {})
-    may: set[Target] = {"thp"} if Policy.THP not in barred_by else set()
-    if Policy.HUGETLB not in barred_by:
-        proposed = {target_of(f.rule.proposes, f.rule.page) for f in matched if f.rule.proposes is not None}
-        may |= {target for target in POOLS if target in proposed or target in can_use}
-    return frozenset(may)
+    said = _said(answers, unavailable)
+    if Policy.HUGETLB in said.barred_by or not can_use:
+        return said.permitted
+    return said.permitted | can_use.intersection(POOLS)
 
 
-def proposal_of(findings: Sequence[Finding], unavailable: Mapping[Policy, str] | None = None) -> Proposal:
+def proposal_of(answers: Answers, unavailable: Mapping[Policy, str] | None = None) -> Proposal:
     """What the rules alone advise."""
-    return _Said.of(findings, unavailable).proposal
+    return _said(answers, unavailable).proposal
 
 
-class _Said(NamedTuple):
-    """What rules say of one process. proposals: the gravest and surest first; allowed: those that nothing bars."""
+class _Said:
+    """What rules say of every process that answers them alike, whatever its numbers are.
 
-    matched: list[Finding]
-    barred_by: dict[Policy, Barrier]
-    proposals: list[Finding]
-    allowed: list[Finding]
+    proposals: the gravest and surest first; allowed: those that nothing bars, the first of which wins; others: what
+    else matches and concerns a process, by rank; permitted: what the model may prefer.
+    """
 
-    @classmethod
-    def of(cls, findings: Sequence[Finding], unavailable: Mapping[Policy, str] | None) -> _Said:
-        matched = [finding for finding in findings if finding.status is Status.MATCHED]
-        barred_by = _barriers(matched, unavailable or {})
-        proposals = sorted((f for f in matched if f.rule.proposes is not None), key=_rank, reverse=True)
-        return cls(matched, barred_by, proposals, [f for f in proposals if f.rule.proposes not in barred_by])
-
-    @property
-    def winner(self) -> Finding | None:
-        return self.allowed[0] if self.allowed else None
+    def __init__(self, answers: Iterable[Answer], unavailable: Mapping[Policy, str]) -> None:
+        told = list(answers)
+        matched = [one for one in told if one.status is Status.MATCHED]
+        self.unsure = [one for one in told if one.status is Status.CANNOT_TELL]
+        self.barred_by = _barriers(matched, unavailable)
+        self.barred = frozenset(self.barred_by)
+        self.proposals = sorted((one for one in matched if one.rule.proposes is not None), key=_rank, reverse=True)
+        self.allowed = [one for one in self.proposals if one.rule.proposes not in self.barred_by]
+        self.winner = self.allowed[0] if self.allowed else None
+        concerned = (one for one in matched if one is not self.winner and one.rule.scope is Scope.PROCESS)
+        self.others = sorted(concerned, key=_rank, reverse=True)
+        self.permitted = self._permitted(matched)
+        self._doubts: dict[Policy, list[Answer]] = {}
 
     @property
     def proposal(self) -> Proposal:
-        rule = self.allowed[0].rule if self.allowed else None
+        rule = self.winner.rule if self.winner is not None else None
         if rule is None or rule.proposes is None:
             return Proposal(Policy.LEAVE, None, None)
         return Proposal(rule.proposes, rule.page, rule)
 
+    def doubts(self, policy: Policy) -> list[Answer]:
+        """Rules that cannot tell and would have changed the decision."""
+        if policy not in self._doubts:
+            self._doubts[policy] = [one for one in self.unsure if _is_doubt(one, policy, self.winner, self.barred_by)]
+        return self._doubts[policy]
+
+    def _permitted(self, matched: Sequence[Answer]) -> frozenset[Target]:
+        may: set[Target] = {"thp"} if Policy.THP not in self.barred_by else set()
+        if Policy.HUGETLB not in self.barred_by:
+            proposed = {
+                target_of(one.rule.proposes, one.rule.page) for one in matched if one.rule.proposes is not None
+            }
+            may |= {target for target in POOLS if target in proposed}
+        return frozenset(may)
+
+
+def _said(answers: Answers, unavailable: Mapping[Policy, str] | None) -> _Said:
+    return _Said(answers, unavailable) if unavailable else _said_alike(answers)
+
+
+@lru_cache(maxsize=KNOWN_ANSWERS)
+def _said_alike(answers: Answers) -> _Said:
+    """Made once for all rows with these answers."""
+    return _Said(answers, {})
+
 
 def decide(
     row: Row,
-    findings: Sequence[Finding],
+    answers: Answers,
     unavailable: Mapping[Policy, str] | None = None,
     expectation: Expectation | None = None,
     wish: Wish | None = None,
 ) -> Recommendation:
-    """The recommendation for one process from the findings of its row, both scopes, and the model's expectation.
+    """The recommendation for one process from the rules' answers for its row and what the model expects.
 
     unavailable: policies that the host as a whole has no room for, and why; they count as forbidden. wish: what
     somebody wants for this process; it is granted unless it is forbidden.
@@ -134,14 +159,13 @@ def decide(
     Without any, the answer is leave: surely if a rule forbade the rest, with low confidence if rules could
     not tell. Where model and rules meet is said in `gains`.
     """
-    said = _Said.of(findings, unavailable)
+    said = _said(answers, unavailable)
     winner, proposal = said.winner, said.proposal
-    met = meet(proposal, expectation, row, frozenset(said.barred_by))
+    met = meet(proposal, expectation, row, said.barred)
     choice, asked = _granted(wish, met, said.barred_by, row)
     policy = choice.policy
     by_wish = choice.by == "user"
-    unsure = [finding for finding in findings if finding.status is Status.CANNOT_TELL]
-    doubts = [finding for finding in unsure if _is_doubt(finding, policy, winner, said.barred_by)]
+    doubts = said.doubts(policy)
     page = page_bytes(policy, choice.page, row)
     sized = pool_pages(row, page) if policy is Policy.HUGETLB else None
     gain = gain_from_now(expectation, target_of(policy, choice.page), row)
@@ -150,7 +174,7 @@ def decide(
     confidence = _confidence_of_model(gain) if by_model else _confidence(winner, doubts, said.barred_by)
     confidence = Confidence.HIGH if by_wish else confidence
     heard = _said_by_model(choice, expectation, gain, proposal, row)
-    reasons = _reasons(winner, said.matched, doubts)
+    reasons = _reasons(said, doubts, row)
     reasons = heard + reasons if by_model else reasons[:1] + heard + reasons[1:]
     return Recommendation(
         policy=policy.value,
@@ -163,7 +187,7 @@ def decide(
         override_reason=choice.why,
         bloat_bytes=None if about_shmem else bloat_bytes(policy, row, sized),
         reasons=asked + reasons if by_wish else reasons[:1] + asked + reasons[1:],
-        alternatives=_alternatives(winner, choice, page, said, row, expectation),
+        alternatives=Alternatives(partial(_alternatives, choice, page, said, row, expectation)),
         artefacts=[],
         bloat_basis=None if about_shmem else bloat_basis(policy, row),
     )
@@ -177,17 +201,21 @@ def _granted(
         return choice, []
     try:
         page = wish.page(row)
-        refused = barred_by[wish.policy].why if wish.policy in barred_by else None
+        refused = barred_by[wish.policy].why(row) if wish.policy in barred_by else None
     except LookupError as error:
         page, refused = None, str(error)
     if refused is not None:
         message = f"Not advised, although {wish.in_words()} was asked for: {refused}."
-        return choice, [Reason(ASKED_FOR, Status.MATCHED.value, Severity.MEDIUM.name.lower(), message, None, {}, [])]
+        return choice, [_reason_in_words(ASKED_FOR, Severity.MEDIUM, message)]
     unasked = f"unasked, the advice is {_in_words(choice.policy, choice.page)}"
     same = (choice.policy, choice.page) == (wish.policy, page)
     message = f"Asked for: {wish.in_words()}; " + ("it is the advice as well." if same else f"{unasked}.")
-    reason = Reason(ASKED_FOR, Status.MATCHED.value, Severity.INFO.name.lower(), message, None, {}, [])
+    reason = _reason_in_words(ASKED_FOR, Severity.INFO, message)
     return Choice(wish.policy, page, "user", None if same else unasked), [reason]
+
+
+def _reason_in_words(rule: str, severity: Severity, message: str) -> Reason:
+    return Reason(rule, Status.MATCHED.value, IN_WORDS[severity], Words(message))
 
 
 def _in_words(policy: Policy, page: PageSize | None) -> str:
@@ -209,32 +237,32 @@ def at_stake_bytes(row: Row, recommendation: Recommendation) -> int:
     return int(base_bytes(row) * weight)
 
 
-def _rank(finding: Finding) -> tuple[int, int, bool, bool]:
+def _rank(answer: Answer) -> tuple[int, int, bool, bool]:
     """Severity, then confidence; on a tie the word of a program's own makers, then gigantic pages, as their rules ask
     for more."""
-    rule = finding.rule
-    return finding.severity, rule.confidence, rule.cites is not None, rule.page is PageSize.GIGANTIC
+    rule = answer.rule
+    return answer.severity, rule.confidence, rule.cites is not None, rule.page is PageSize.GIGANTIC
 
 
-def _barriers(matched: Sequence[Finding], unavailable: Mapping[Policy, str]) -> dict[Policy, Barrier]:
+def _barriers(matched: Sequence[Answer], unavailable: Mapping[Policy, str]) -> dict[Policy, Barrier]:
     """For each forbidden policy the gravest reason that forbids it; the host's own limits come last."""
     barriers: dict[Policy, Barrier] = {}
-    for finding in sorted(matched, key=_rank):
-        barriers.update(dict.fromkeys(finding.rule.forbids, Barrier(finding)))
+    for answer in sorted((one for one in matched if one.rule.forbids), key=_rank):
+        barriers.update(dict.fromkeys(answer.rule.forbids, Barrier(answer)))
     barriers.update({policy: Barrier(None, why) for policy, why in unavailable.items()})
     return barriers
 
 
-def _is_doubt(finding: Finding, policy: Policy, winner: Finding | None, barred_by: Mapping[Policy, Barrier]) -> bool:
+def _is_doubt(answer: Answer, policy: Policy, winner: Answer | None, barred_by: Mapping[Policy, Barrier]) -> bool:
     """If its rule matched, the decision would be another one; not where what it proposes is out of the question."""
-    if policy in finding.rule.forbids:
+    if policy in answer.rule.forbids:
         return True
-    if finding.rule.proposes in (None, policy) or finding.rule.proposes in barred_by:
+    if answer.rule.proposes in (None, policy) or answer.rule.proposes in barred_by:
         return False
-    return winner is None or finding.rule.severity > winner.severity
+    return winner is None or answer.rule.severity > winner.severity
 
 
-def _confidence(winner: Finding | None, doubts: Sequence[Finding], barred_by: Mapping[Policy, Barrier]) -> Confidence:
+def _confidence(winner: Answer | None, doubts: Sequence[Answer], barred_by: Mapping[Policy, Barrier]) -> Confidence:
     """The deciding rule's own, one step down where a rule that could not tell might have changed it."""
     if winner is not None:
         return Confidence(max(winner.rule.confidence - bool(doubts), Confidence.LOW))
@@ -258,74 +286,39 @@ def _said_by_model(
     """What the model says of this process, and whether it should be measured instead."""
     if expectation is None:
         return []
-    if expectation.abstains is not None:
-        return [_model_reason(Status.CANNOT_TELL, f"No gain can be predicted: {expectation.abstains}.", None, {})]
-    now = present(row)
-    target = target_of(choice.policy, choice.page) or target_of(proposal.policy, proposal.page)
-    target = target if target not in (None, "base") else now if now != "base" else "thp"
-    message = f"From its measurements of other programs {expected(expectation, target)}."
-    about = gain or gain_from_now(expectation, target, row)
-    if about is None:
-        return [_model_reason(Status.MATCHED, message, None, {})]
-    if row["huge_coverage"]:
-        to = "Base pages" if choice.policy is Policy.THP_OFF else "That"
-        message += f" {to}, against its pages of today: {in_words(about)}."
-    remedy = None
-    if base_bytes(row) >= AT_STAKE_BYTES and is_worth_measuring(about, expectation.least_gain):
-        remedy = (
-            f"Measure it: `hugepage-advisor trial --pid {row['pid']} --metric-cmd COMMAND`, where COMMAND prints its "
-            "work so far, or `hugepage-advisor trial -- COMMAND` with the program itself."
-        )
-    evidence = {"median": about.median, "low": about.low, "high": about.high, "level": about.level}
-    return [_model_reason(Status.MATCHED, message, remedy, evidence)]
+    status = Status.MATCHED if expectation.abstains is None else Status.CANNOT_TELL
+    told = ModelWords(expectation, choice, proposal, gain, row)
+    return [Reason(GAIN_MODEL, status.value, IN_WORDS[Severity.INFO], told)]
 
 
-def _model_reason(status: Status, message: str, remedy: str | None, evidence: dict[str, Any]) -> Reason:
-    return Reason(GAIN_MODEL, status.value, Severity.INFO.name.lower(), message, remedy, evidence, [MODEL_SOURCE])
-
-
-def _reasons(winner: Finding | None, matched: Sequence[Finding], doubts: Sequence[Finding]) -> list[Reason]:
+def _reasons(said: _Said, doubts: Sequence[Answer], row: Row) -> list[Reason]:
     """The deciding reason, then what else matches by severity, then what could not be told."""
-    deciding = [_reason(winner)] if winner is not None else [_nothing_proposed(doubts)]
-    others = sorted((f for f in matched if f is not winner and _concerns_process(f)), key=_rank, reverse=True)
-    return deciding + [_reason(finding) for finding in (*others, *doubts)]
+    if said.winner is None:
+        return [_nothing_proposed(doubts, row), *_of_rules(said.others, row), *_of_rules(doubts, row)]
+    return _of_rules((said.winner, *said.others, *doubts), row)
 
 
-def _concerns_process(finding: Finding) -> bool:
-    return finding.rule.scope is Scope.PROCESS
+def _of_rules(answers: Iterable[Answer], row: Row) -> list[Reason]:
+    return [
+        Reason(
+            one.rule.id, one.status.value, IN_WORDS[one.severity], Finding(one.rule, one.status, one.severity, row)
+        )
+        for one in answers
+    ]
 
 
-def _reason(finding: Finding) -> Reason:
-    return Reason(
-        rule=finding.rule.id,
-        status=finding.status.value,
-        severity=finding.severity.name.lower(),
-        message=finding.message,
-        remedy=finding.rule.remedy,
-        evidence=dict(finding.evidence),
-        sources=list(finding.sources),
-    )
-
-
-def _nothing_proposed(doubts: Sequence[Finding]) -> Reason:
+def _nothing_proposed(doubts: Sequence[Answer], row: Row) -> Reason:
     """Why the answer is leave although no rule says so; evidence names what would tell."""
-    missing = sorted({name for finding in doubts for name in finding.missing})
+    missing = sorted({name for one in doubts for name in one.rule.evidence if row[name] is None})
     message = "No rule proposes a change."
     if missing:
         message = f"Too little is known for a change to be proposed. These would tell: {', '.join(missing)}."
-    return Reason(
-        rule=NOTHING_PROPOSED,
-        status=(Status.CANNOT_TELL if missing else Status.MATCHED).value,
-        severity=Severity.INFO.name.lower(),
-        message=message,
-        remedy=None,
-        evidence=dict.fromkeys(missing),
-        sources=[],
-    )
+    status = Status.CANNOT_TELL if missing else Status.MATCHED
+    words = Words(message, evidence=dict.fromkeys(missing))
+    return Reason(NOTHING_PROPOSED, status.value, IN_WORDS[Severity.INFO], words)
 
 
 def _alternatives(
-    winner: Finding | None,
     choice: Choice,
     page: int | None,
     said: _Said,
@@ -334,17 +327,17 @@ def _alternatives(
 ) -> list[Alternative]:
     """Each other policy and page size that a rule proposed, once, and why it was not chosen."""
     found: dict[tuple[Policy, int | None], Alternative] = {}
-    for finding in said.proposals:
-        proposed = finding.rule.proposes
+    for answer in said.proposals:
+        proposed = answer.rule.proposes
         if proposed is None or proposed is Policy.LEAVE:
             continue
-        size = page_bytes(proposed, finding.rule.page, row)
+        size = page_bytes(proposed, answer.rule.page, row)
         if (proposed, size) == (choice.policy, page) or (proposed, size) in found:
             continue
-        gain = gain_from_now(expectation, target_of(proposed, finding.rule.page), row)
+        gain = gain_from_now(expectation, target_of(proposed, answer.rule.page), row)
         overruled = _overruled(choice) if proposed not in said.barred_by else None
-        why_not = overruled or _why_not(finding, winner, said.barred_by)
-        found[proposed, size] = _costed(Alternative(proposed.value, size, gain, why_not), finding.rule, row)
+        why_not = overruled or _why_not(answer, said.winner, said.barred_by, row)
+        found[proposed, size] = _costed(Alternative(proposed.value, size, gain, why_not), answer.rule, row)
     return list(found.values())
 
 
@@ -368,14 +361,14 @@ def _overruled(choice: Choice) -> str | None:
     return {"model": choice.why, "user": "another policy was asked for"}.get(choice.by)
 
 
-def _why_not(finding: Finding, winner: Finding | None, barred_by: Mapping[Policy, Barrier]) -> str:
-    proposed = finding.rule.proposes
+def _why_not(answer: Answer, winner: Answer | None, barred_by: Mapping[Policy, Barrier], row: Row) -> str:
+    proposed = answer.rule.proposes
     if proposed is not None and proposed in barred_by:
-        return barred_by[proposed].why
+        return barred_by[proposed].why(row)
     if winner is None:
         return "not chosen"
-    if finding.severity < winner.severity:
-        return f"less is at stake for {finding.rule.id} than for {winner.rule.id}"
-    if finding.rule.confidence < winner.rule.confidence:
-        return f"{finding.rule.id} is less sure than {winner.rule.id}"
+    if answer.severity < winner.severity:
+        return f"less is at stake for {answer.rule.id} than for {winner.rule.id}"
+    if answer.rule.confidence < winner.rule.confidence:
+        return f"{answer.rule.id} is less sure than {winner.rule.id}"
     return f"{winner.rule.id} holds as well and comes first"

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from advisor.recommendation.demands import Demand, new_demands, shared_object, without_room
-from advisor.recommendation.model import Alternative, ProcessAdvice, Reason
+from advisor.recommendation.model import Alternative, ProcessAdvice, Reason, Words
 from advisor.recommendation.pool_plan import copies_after_fork, in_use
 from advisor.recommendation.pool_state import HostNow
 from advisor.recommendation.sizing import concerns_shmem
@@ -99,7 +99,7 @@ def keeping_thp(row: Row, one: ProcessAdvice, mode: str | None) -> ProcessAdvice
 
 
 def _reason(severity: Severity, message: str) -> Reason:
-    return Reason(ASKED_FOR, Status.MATCHED.value, severity.name.lower(), message, None, {}, [])
+    return Reason(ASKED_FOR, Status.MATCHED.value, severity.name.lower(), Words(message))
 
 
 def _wants_anonymous_thp(one: ProcessAdvice) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol, overload
 
 from msgspec import Struct, field
 
@@ -18,19 +19,54 @@ class Gain(Struct, frozen=True):
     level: float
 
 
-class Reason(Struct, frozen=True):
-    """One finding as text and data. status: matched | cannot-tell; severity: info | low | medium | high.
+class Told(Protocol):
+    """What there is to read of a reason. A finding of a rule is one: its words are made when they are read.
 
     remedy: what to do about it; None where no rule stands behind the reason.
     """
 
+    @property
+    def message(self) -> str: ...
+    @property
+    def remedy(self) -> str | None: ...
+    @property
+    def evidence(self) -> Mapping[str, Any]: ...
+    @property
+    def sources(self) -> Sequence[str]: ...
+
+
+class Words(Struct, frozen=True):
+    """A reason's words that are there already."""
+
+    message: str
+    remedy: str | None = None
+    evidence: dict[str, Any] = {}
+    sources: list[str] = []
+
+
+class Reason(Struct, frozen=True):
+    """One finding as text and data. status: matched | cannot-tell; severity: info | low | medium | high."""
+
     rule: str
     status: str
     severity: str
-    message: str
-    remedy: str | None
-    evidence: dict[str, Any]
-    sources: list[str]
+    told: Told
+
+    @property
+    def message(self) -> str:
+        return self.told.message
+
+    @property
+    def remedy(self) -> str | None:
+        return self.told.remedy
+
+    @property
+    def evidence(self) -> Mapping[str, Any]:
+        return self.told.evidence
+
+    @property
+    def sources(self) -> Sequence[str]:
+        return self.told.sources
 
 
 class Alternative(Struct, frozen=True):
@@ -47,6 +83,37 @@ class Alternative(Struct, frozen=True):
     bloat_bytes: int | None = None
     bloat_basis: str | None = None
     page_table_bytes_after: int | None = None
+
+
+class Alternatives(Sequence[Alternative]):
+    """Alternatives that are made when somebody looks at them: those of a whole batch are seen by hardly anybody."""
+
+    __slots__ = ("_made", "_make")
+
+    def __init__(self, make: Callable[[], list[Alternative]]) -> None:
+        self._make = make
+        self._made: list[Alternative] | None = None
+
+    def _all(self) -> list[Alternative]:
+        if self._made is None:
+            self._made = self._make()
+        return self._made
+
+    @overload
+    def __getitem__(self, place: int) -> Alternative: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Alternative]: ...
+    def __getitem__(self, place: int | slice) -> Alternative | list[Alternative]:
+        return self._all()[place]
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def __iter__(self) -> Iterator[Alternative]:
+        return iter(self._all())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and self._all() == list(other)
 
 
 class Recommendation(Struct, frozen=True):
@@ -69,7 +136,7 @@ class Recommendation(Struct, frozen=True):
     override_reason: str | None
     bloat_bytes: int | None
     reasons: list[Reason]
-    alternatives: list[Alternative]
+    alternatives: Sequence[Alternative]
     artefacts: list[str]
     bloat_basis: str | None = None
 

@@ -7,6 +7,8 @@ explicitly; a rule's docstring is its documentation page.
 """
 
 from advisor.rules.engine import (
+    Answer,
+    Answers,
     Confidence,
     Finding,
     Findings,
@@ -21,6 +23,8 @@ from advisor.rules.registry import RULES, evaluate, explain_rule
 
 __all__ = [
     "RULES",
+    "Answer",
+    "Answers",
     "Confidence",
     "Finding",
     "Findings",

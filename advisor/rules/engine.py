@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple, overload
 
 import polars as pl
 
@@ -109,24 +109,68 @@ class Rule:
         object.__setattr__(self, "evidence", tuple(sorted(names)))
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One rule's answer for one row. evidence: every column that the rule reads, null included."""
+class Answer(NamedTuple):
+    """What one rule says of every row that answers it alike; without the values of any of them."""
 
     rule: Rule
     status: Status
     severity: Severity
-    evidence: Mapping[str, Any]
+
+
+class Answers(Sequence[Answer]):
+    """The answers of one row, in the order of the rules.
+
+    Rows that answer all rules alike share one object, whose hash is its identity: what follows from answers alone is
+    worked out once for all of them.
+    """
+
+    __slots__ = ("_answers",)
+
+    def __init__(self, answers: Iterable[Answer]) -> None:
+        self._answers = tuple(answers)
+
+    @overload
+    def __getitem__(self, place: int) -> Answer: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[Answer, ...]: ...
+    def __getitem__(self, place: int | slice) -> Answer | tuple[Answer, ...]:
+        return self._answers[place]
+
+    def __len__(self) -> int:
+        return len(self._answers)
+
+    def __iter__(self) -> Iterator[Answer]:
+        return iter(self._answers)
+
+
+class Finding(NamedTuple):
+    """One rule's answer for one row. Words are made when somebody reads them: in a batch hardly any are."""
+
+    rule: Rule
+    status: Status
+    severity: Severity
+    row: Mapping[str, Any]
+    """The row of the feature frame, by column name."""
+
+    @property
+    def evidence(self) -> dict[str, Any]:
+        """Every column that the rule reads, null included."""
+        return {name: self.row[name] for name in self.rule.evidence}
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it."""
+        return self.rule.remedy
 
     @property
     def missing(self) -> tuple[str, ...]:
         """Evidence columns that are unknown for this row."""
-        return tuple(name for name, value in self.evidence.items() if value is None)
+        return tuple(name for name in self.rule.evidence if self.row[name] is None)
 
     @property
     def sources(self) -> tuple[str, ...]:
         """The row's own source, where the rule cites one, then those of the rule."""
-        own = self.evidence[self.rule.cites] if self.rule.cites is not None else None
+        own = self.row[self.rule.cites] if self.rule.cites is not None else None
         return (*((own,) if own else ()), *self.rule.sources)
 
     @property
@@ -134,7 +178,7 @@ class Finding:
         """The rule's message with this row's values, or which features are missing to tell."""
         if self.status is Status.CANNOT_TELL:
             return f"Cannot tell whether this holds: {self.rule.title}. Unknown: {', '.join(self.missing)}."
-        return fill(self.rule.message, self.evidence)
+        return fill(self.rule.message, self.row)
 
 
 class Findings:
@@ -145,27 +189,33 @@ class Findings:
         self.features = features
         self.answers = answers
         """Boolean frame: one column a rule (its id), one row a process; null = cannot tell."""
+        self._alike: dict[tuple[bool, tuple[bool | None, ...]], Answers] = {}
 
     def __len__(self) -> int:
         return self.answers.height
 
     @cached_property
-    def _needed(self) -> pl.DataFrame:
-        names = {name for rule in self.rules for name in rule.evidence} | {IDLE_COLUMN}
-        return self.features.select(sorted(names))
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows of the feature frame, by column name."""
+        return self.features.to_dicts()
+
+    @cached_property
+    def by_row(self) -> list[Answers]:
+        """The answers of each row."""
+        cpus = self.features[IDLE_COLUMN].to_list()
+        idle = [cpu is not None and cpu < IDLE_CPU_CORES for cpu in cpus]
+        return [self._answers_of(*one) for one in zip(idle, self.answers.rows(), strict=True)]
 
     def part(self, offset: int, length: int) -> Findings:
         """Those of so many rows from `offset` on, as of one of many hosts that were asked together."""
-        return Findings(self.rules, self.features.slice(offset, length), self.answers.slice(offset, length))
+        part = Findings(self.rules, self.features.slice(offset, length), self.answers.slice(offset, length))
+        part._alike = self._alike
+        return part
 
     def of(self, row: int, scope: Scope | None = None) -> list[Finding]:
         """Findings of one row, in the order of the rules; scope None keeps both scopes."""
-        values = self._needed.row(row, named=True)
-        return [
-            self._finding(rule, answer, values)
-            for rule, answer in zip(self.rules, self.answers.row(row), strict=True)
-            if answer is not False and scope in (None, rule.scope)
-        ]
+        values = self.rows[row]
+        return [Finding(*one, values) for one in self.by_row[row] if scope in (None, one.rule.scope)]
 
     def host(self) -> list[Finding]:
         """Host-scope findings, from the first row: all rows of one host agree. Empty for an empty frame."""
@@ -174,16 +224,20 @@ class Findings:
     def __iter__(self) -> Iterator[list[Finding]]:
         return (self.of(row) for row in range(len(self)))
 
-    @staticmethod
-    def _finding(rule: Rule, answer: bool | None, values: Mapping[str, Any]) -> Finding:
-        cpu = values[IDLE_COLUMN]
-        idle = rule.gains_time and cpu is not None and cpu < IDLE_CPU_CORES
-        return Finding(
-            rule=rule,
-            status=Status.CANNOT_TELL if answer is None else Status.MATCHED,
-            severity=Severity.INFO if idle else rule.severity,
-            evidence={name: values[name] for name in rule.evidence},
-        )
+    def _answers_of(self, idle: bool, told: tuple[bool | None, ...]) -> Answers:
+        """idle: so that no time can be gained."""
+        found = self._alike.get((idle, told))
+        if found is None:
+            found = self._alike[idle, told] = Answers(
+                Answer(
+                    rule=rule,
+                    status=Status.CANNOT_TELL if answer is None else Status.MATCHED,
+                    severity=Severity.INFO if idle and rule.gains_time else rule.severity,
+                )
+                for rule, answer in zip(self.rules, told, strict=True)
+                if answer is not False
+            )
+        return found
 
 
 def rule(

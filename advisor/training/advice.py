@@ -45,13 +45,14 @@ class Outlook:
     """The same for many thresholds: what each row would be advised for each answer of the model, worked out once."""
 
     def __init__(self, table: Table, *, as_in_trial: bool) -> None:
-        rows, findings = table.frame.to_dicts(), list(evaluate(table.frame))
+        findings = evaluate(table.frame)
+        rows, found = findings.rows, findings.by_row
         pools = usable_pools(table) if as_in_trial else [frozenset[Target]()] * len(rows)
-        may = [permitted(found, None, usable) for found, usable in zip(findings, pools, strict=True)]
+        may = [permitted(answers, None, usable) for answers, usable in zip(found, pools, strict=True)]
         self._circumstances = circumstances(rows, may)
         self._roles = [
-            [_met(meet(proposal_of(found), _preferring(target), row), on) for target in TARGETS]
-            for row, found, on in zip(rows, findings, table.found_on(), strict=True)
+            [_met(meet(proposal_of(answers), _preferring(target), row), on) for target in TARGETS]
+            for row, answers, on in zip(rows, found, table.found_on(), strict=True)
         ]
 
     def advice(self, gains: pl.DataFrame, thresholds: Thresholds) -> list[Role]:

@@ -12,7 +12,7 @@ from advisor.features import FEATURES
 from advisor.procfs.configuration import ConfiguredValue, HostConfiguration, HugetlbfsMount
 from advisor.recommendation import PoolPlan, Setup, StartedAs, ThpPlan
 from advisor.recommendation.artefacts import Artefacts, make_artefacts
-from advisor.recommendation.model import CgroupPlan, Plan, ProcessAdvice, Reason, Recommendation
+from advisor.recommendation.model import CgroupPlan, Plan, ProcessAdvice, Reason, Recommendation, Words
 from advisor.recommendation.plan import EMPTY_PLAN
 from advisor.recommendation.process_artefacts import with_huge_pages, without_thp
 from advisor.recommendation.setup import in_kubernetes
@@ -20,7 +20,7 @@ from advisor.recommendation.tenants import Means
 from tests.recommendation.planted_rows import program
 from tests.rules.rows import GIB, MIB
 
-REASON = Reason("x", "matched", "low", "x", None, {}, [])
+REASON = Reason("x", "matched", "low", Words("x"))
 POD = "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod1.slice/cri-containerd-2.scope"
 SERVICE = "/system.slice/app.service"
 
