@@ -11,25 +11,11 @@ from polars.exceptions import PanicException
 from advisor.batch import hosts, rows
 from advisor.batch.inputs import InputError, as_text
 from advisor.batch.load import DamagedError, load
-from advisor.features import feature_table_of, observe
+from advisor.features import Observed, feature_tables, observe
 from advisor.predictor import Predictor
-from advisor.profile.timeline import Timeline
 from advisor.recommendation import Predicted, recommend
 from advisor.report.document import Report
 from advisor.rules import evaluate
-
-SHOWN_COLUMNS = [
-    "host",
-    "pid",
-    "start_ticks",
-    "name",
-    "user",
-    "cgroup",
-    "application_id",
-    "cpu_cores",
-    *rows.SEEN,
-]
-"""Columns of the feature table that a row shows."""
 
 
 class Scored(NamedTuple):
@@ -41,11 +27,10 @@ class Scored(NamedTuple):
 
 
 class _Ready(NamedTuple):
-    """A profile with its features."""
+    """A profile as frames."""
 
     file: str
-    timeline: Timeline
-    table: pl.DataFrame
+    observed: Observed
 
 
 def score_files(files: Sequence[str], predictor: Predictor | None, *, base: str = "") -> Scored:
@@ -63,7 +48,7 @@ def score_files(files: Sequence[str], predictor: Predictor | None, *, base: str 
                 name = as_text(file)
                 made[file] = rows.rows_of_report(name, content), hosts.host_row_of_report(name, content)
             else:
-                ready.append(_Ready(file, content, feature_table_of(observe(content))))
+                ready.append(_Ready(file, observe(content)))
         except DamagedError as damaged:
             errors.append(damaged.error)
         except (Exception, PanicException) as error:  # whatever one file does to us, the others are scored
@@ -83,22 +68,30 @@ def _advised(
     """Rules and model see all rows together; the advice for a host is its own matter."""
     if not ready:
         return {}
-    table = pl.concat(one.table for one in ready)
+    try:
+        table = feature_tables([one.observed for one in ready])
+    except (Exception, PanicException) as error:  # one of them is the cause: each by itself
+        if len(ready) == 1:
+            errors.append(_unforeseen(ready[0].file, error))
+            return {}
+        alone = [_advised([one], predictor, errors) for one in ready]
+        return {file: rows for found in alone for file, rows in found.items()}
     findings = evaluate(table)
     predictions = predictor.predict(table) if predictor is not None else None
     found, begin = {}, 0
-    for file, timeline, own in ready:
-        count = own.height
+    for file, observed in ready:
+        timeline, count = observed.timeline, len(observed.processes)
+        told = findings.part(begin, count)
         predicted = None
         if predictor is not None and predictions is not None:
             facts = predictor.facts
             predicted = Predicted(predictions.slice(begin, count), facts.thresholds, facts.level)
         try:
-            advice, plan = recommend(own, predicted, state=timeline.host_last, findings=findings.part(begin, count))
+            advice, plan = recommend(told.features, predicted, state=timeline.host_last, findings=told)
             host = timeline.header.host
             memory = (timeline.host_last.meminfo or {}).get("MemTotal")
             found[file] = (
-                rows.rows_of_advice(as_text(file), own.select(SHOWN_COLUMNS).to_dicts(), advice, plan),
+                rows.rows_of_advice(as_text(file), told.rows, advice, plan),
                 hosts.host_row(as_text(file), host.hostname, host.kernel, timeline.samples, count, memory, plan),
             )
         except (Exception, PanicException) as error:  # as above

@@ -14,6 +14,7 @@ from advisor.features.table import (
     explain_feature,
     feature_table,
     feature_table_of,
+    feature_tables,
     observe,
 )
 from advisor.features.why_not_huge import Reason, why_not_huge, why_not_huge_of
@@ -28,6 +29,7 @@ __all__ = [
     "explain_feature",
     "feature_table",
     "feature_table_of",
+    "feature_tables",
     "observe",
     "why_not_huge",
     "why_not_huge_of",

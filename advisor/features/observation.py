@@ -26,6 +26,6 @@ FEATURES = (
 )
 
 
-def derive(frame: pl.DataFrame, last_t_s: float) -> pl.DataFrame:
-    """Add this theme's columns to the process frame, which has the source and time of its totals."""
-    return frame.with_columns(walk_age_s=pl.lit(last_t_s) - pl.col("walked_t_s"))
+def derive(frame: pl.DataFrame) -> pl.DataFrame:
+    """Add this theme's columns to the process frame, which has source and time of its totals, and `last_t_s`."""
+    return frame.with_columns(walk_age_s=pl.col("last_t_s") - pl.col("walked_t_s"))

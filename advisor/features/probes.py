@@ -123,7 +123,8 @@ Values = dict[str, float | int | None]
 
 def rows(processes: Sequence[ProcessState], base_page_bytes: int | None) -> pl.DataFrame:
     """This theme's columns, one row a process in the order given."""
-    return pl.DataFrame([_values(process, base_page_bytes) for process in processes], schema=SCHEMA)
+    values = [_values(process, base_page_bytes) for process in processes]
+    return pl.DataFrame({name: [of.get(name) for of in values] for name in SCHEMA}, schema=SCHEMA)
 
 
 def _values(process: ProcessState, base_page_bytes: int | None) -> Values:

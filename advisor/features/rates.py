@@ -52,7 +52,7 @@ FEATURES = (
 )
 
 
-def derive(frame: pl.DataFrame, uptime_s: float | None) -> pl.DataFrame:
+def derive(frame: pl.DataFrame) -> pl.DataFrame:
     """Add this theme's columns to the process frame, which has first and last counters and their times."""
     elapsed = pl.col("elapsed_s")
     walk_elapsed = pl.col("walked_t_s") - pl.col("first_walked_t_s")
@@ -65,7 +65,7 @@ def derive(frame: pl.DataFrame, uptime_s: float | None) -> pl.DataFrame:
         children_minor_faults_per_s=_per_second(_change("children_minor_faults"), elapsed),
         rss_growth_bytes_per_s=_per_second(_change("stat_rss_pages") * pl.col("host_base_page_bytes"), elapsed),
         anon_huge_growth_bytes_per_s=_per_second(pl.col("anon_huge_bytes") - pl.col("first_anon_huge"), walk_elapsed),
-        age_s=pl.lit(uptime_s, dtype=pl.Float64) - pl.col("start_s"),
+        age_s=pl.col("uptime_s") - pl.col("start_s"),
     )
 
 

@@ -58,6 +58,9 @@ FEATURES = (
 )
 
 
+HOST = "host_number"
+"""Column that numbers the hosts of a frame: an object is shared by processes of one host."""
+
 MEASURES = {
     "vma_count": pl.col("count"),
     "anon_vma_count": pl.col("count") * IS_ANON.cast(pl.Int64),
@@ -75,7 +78,7 @@ class SharedObject(NamedTuple):
 
 
 def derive(frame: pl.DataFrame, mappings: pl.DataFrame) -> pl.DataFrame:
-    """Add this theme's columns to the process frame, which has pid and page_table_bytes."""
+    """Add this theme's columns to the process frame, which has pid, page_table_bytes and the number of its host."""
     shared = mappings.filter(pl.col("object").is_not_null() & (IS_SHMEM | (IS_HUGETLB & pl.col("shared")))).select(
         "is_hugetlb", "object", "row", "size"
     )
@@ -106,9 +109,10 @@ def _shared(row: int, pid: int, found: SharedObject | None) -> tuple[int, int, i
 
 def _largest_by_row(frame: pl.DataFrame, parts: Iterable[Sequence[Any]]) -> dict[int, SharedObject]:
     """By process that maps an object: what it maps most of, the first of equals. parts: object, row, size."""
-    bytes_of: dict[str, dict[int, int]] = {}
+    bytes_of: dict[tuple[int, str], dict[int, int]] = {}
+    hosts = frame[HOST].to_list()
     for name, row, size in parts:
-        sizes = bytes_of.setdefault(name, {})
+        sizes = bytes_of.setdefault((hosts[row], name), {})
         sizes[row] = sizes.get(row, 0) + size
     pids, tables = frame["pid"].to_list(), frame["page_table_bytes"].to_list()
     largest: dict[int, SharedObject] = {}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
+from itertools import accumulate
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -60,6 +62,18 @@ SCHEMA = pl.Schema({name: feature.dtype for name, feature in FEATURES.items()})
 """Columns and types of the feature table, whatever the profile."""
 
 
+HOST = structure.HOST
+
+MEASURED_BY = (
+    "host_base_page_bytes",
+    "host_pmd_bytes",
+    "host_pool_gigantic_page_bytes",
+    "host_thp_enabled",
+    "host_mthp_enabled",
+)
+"""Values of a host that measures of its mappings depend on."""
+
+
 class UnknownFeatureError(LookupError):
     """No feature has this name; `similar` are the names that come close."""
 
@@ -110,38 +124,75 @@ def host_values(timeline: Timeline) -> dict[str, Value]:
 
 def feature_table_of(observed: Observed) -> pl.DataFrame:
     """`feature_table` of something already observed."""
-    timeline, host = observed.timeline, observed.host
-    frame = processes.counter_frame(timeline, observed.processes).hstack(program.rows(observed.processes))
-    frame = frame.hstack(applications.rows(observed.processes, timeline.header.host.arch))
-    frame = frame.hstack(probes.rows(observed.processes, timeline.header.host.base_page_bytes))
-    frame = frame.hstack(pages.rows(observed.processes, timeline.host_last))
-    frame = frame.hstack(segments.rows(observed.processes, host))
-    frame = frame.hstack(placement.rows(timeline, observed.processes, host)).with_columns(_literals(host))
-    frame = _with_measures(frame, observed)
-    frame = frame.with_columns(host_khugepaged_pass_s=_khugepaged_pass(frame, host))
+    return feature_tables([observed])
+
+
+def feature_tables(hosts: Sequence[Observed]) -> pl.DataFrame:
+    """The tables of several hosts, one below the other: columns are computed once for all of them."""
+    frame = pl.concat(_rows(one) for one in hosts)
+    counts = [len(one.processes) for one in hosts]
+    numbers = pl.Series(HOST, [number for number, count in enumerate(counts) for _ in range(count)], pl.UInt32)
+    frame = frame.with_columns(numbers, row=pl.int_range(pl.len(), dtype=pl.UInt32)).hstack(
+        _host_columns(hosts)[numbers]
+    )
+    mappings = [
+        one.mappings.with_columns(pl.col("row") + begin)
+        for one, begin in zip(hosts, accumulate(counts, initial=0), strict=False)
+    ]
+    frame = _with_measures(frame, hosts, mappings)
+    frame = frame.with_columns(_khugepaged_pass(frame, hosts)[numbers])
     frame = memory.derive(frame)
     frame = pages.derive(eligibility.derive(frame))
-    frame = rates.derive(frame, timeline.host_last.uptime_s)
-    frame = structure.derive(frame, observed.mappings)
+    frame = rates.derive(frame)
+    frame = structure.derive(frame, pl.concat(mappings))
     frame = program.derive(frame)
-    frame = observation.derive(frame, timeline.last_t_s)
-    frame = frame.with_columns(host_collapsible_bytes=_collapsible_bytes(frame))
+    frame = observation.derive(frame)
+    rest = (pl.col("thp_eligible_anon_rss_bytes") - pl.col("anon_huge_bytes")).clip(lower_bound=0)
+    frame = frame.with_columns(host_collapsible_bytes=_known_sum(rest).over(HOST))
     return tlb.derive(frame).select(SCHEMA.names())
 
 
-def _literals(host: HostValues) -> list[pl.Expr]:
-    return [pl.lit(value, dtype=FEATURES[name].dtype).alias(name) for name, value in host.items()]
+def _rows(observed: Observed) -> pl.DataFrame:
+    """What is known of each process of one host without its mappings and without the host's own columns."""
+    timeline, living, host = observed.timeline, observed.processes, observed.host
+    return processes.counter_frame(timeline, living).hstack(
+        [
+            column
+            for part in (
+                program.rows(living),
+                applications.rows(living, timeline.header.host.arch),
+                probes.rows(living, timeline.header.host.base_page_bytes),
+                pages.rows(living, timeline.host_last),
+                segments.rows(living, host),
+                placement.rows(timeline, living, host),
+            )
+            for column in part.get_columns()
+        ]
+    )
 
 
-def _with_measures(frame: pl.DataFrame, observed: Observed) -> pl.DataFrame:
+def _host_columns(hosts: Sequence[Observed]) -> pl.DataFrame:
+    """One row a host: its values, and the times that its processes are seen against."""
+    columns = [
+        pl.Series(name, [one.host[name] for one in hosts], FEATURES[name].dtype)
+        for name in (hosts[0].host if hosts else ())
+    ]
+    uptimes = [one.timeline.host_last.uptime_s for one in hosts]
+    times = [one.timeline.last_t_s for one in hosts]
+    return pl.DataFrame(
+        [*columns, pl.Series("uptime_s", uptimes, pl.Float64), pl.Series("last_t_s", times, pl.Float64)]
+    )
+
+
+def _with_measures(frame: pl.DataFrame, hosts: Sequence[Observed], mappings: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """Join what the mappings of each process add up to.
 
     A process whose smaps was read and is empty (a zombie) has none of anything: 0, not unknown.
     """
-    host = observed.host
-    measures = memory.measures(host) | eligibility.measures(host) | structure.MEASURES
-    measures |= placement.measures() | segments.measures(host)
-    sums = sum_measures(observed.mappings, measures, memory.MAXIMA | program.MAXIMA)
+    alike: dict[tuple[Value, ...], list[pl.DataFrame]] = {}
+    for one, mapped in zip(hosts, mappings, strict=True):
+        alike.setdefault(tuple(one.host[name] for name in MEASURED_BY), []).append(mapped)
+    sums = pl.concat(_sums(dict(zip(MEASURED_BY, key, strict=True)), pl.concat(of)) for key, of in alike.items())
     joined = frame.join(sums, on="row", how="left", maintain_order="left")
     is_empty = pl.col("maps_known") & pl.col("vma_count").is_null()
     if not joined.select(is_empty.any()).item():
@@ -153,12 +204,21 @@ def _with_measures(frame: pl.DataFrame, observed: Observed) -> pl.DataFrame:
     )
 
 
-def _collapsible_bytes(frame: pl.DataFrame) -> pl.Expr:
-    rest = (frame["thp_eligible_anon_rss_bytes"] - frame["anon_huge_bytes"]).drop_nulls().clip(lower_bound=0)
-    return pl.lit(int(rest.sum()) if len(rest) else None, dtype=pl.Int64)
+def _sums(host: HostValues, mappings: pl.DataFrame) -> pl.DataFrame:
+    """Of hosts that have the same values of MEASURED_BY."""
+    measures = memory.measures(host) | eligibility.measures(host) | structure.MEASURES
+    measures |= placement.measures() | segments.measures(host)
+    return sum_measures(mappings, measures, memory.MAXIMA | program.MAXIMA)
 
 
-def _khugepaged_pass(frame: pl.DataFrame, host: HostValues) -> pl.Expr:
-    slots = frame["eligible_anon_slot_bytes"].drop_nulls()
-    eligible_bytes = int(slots.sum()) if len(slots) else None
-    return pl.lit(host_thp.pass_s(eligible_bytes, host["host_khugepaged_scan_bytes_per_s"]), dtype=pl.Float64)
+def _khugepaged_pass(frame: pl.DataFrame, hosts: Sequence[Observed]) -> pl.Series:
+    """Of each host, how long khugepaged takes to pass over what it may look at."""
+    eligible = dict(frame.group_by(HOST).agg(_known_sum(pl.col("eligible_anon_slot_bytes"))).iter_rows())
+    rates_of = [one.host["host_khugepaged_scan_bytes_per_s"] for one in hosts]
+    passes = [host_thp.pass_s(eligible.get(number), rate) for number, rate in enumerate(rates_of)]
+    return pl.Series("host_khugepaged_pass_s", passes, pl.Float64)
+
+
+def _known_sum(values: pl.Expr) -> pl.Expr:
+    """The sum of what is known; null where nothing is."""
+    return pl.when(values.is_not_null().any()).then(values.sum())
