@@ -59,18 +59,29 @@ def counts(name: str) -> bool:
     return name.endswith(SUFFIXES) or ARCHIVE_NAME.search(name) is not None
 
 
-def find_inputs(arguments: Iterable[str]) -> Inputs:
+def find_inputs(arguments: Iterable[str], output: Path | None = None) -> Inputs:
     """The files behind paths, folders, globs and URLs. Sorted by name, so that the order of arguments is none.
 
     A file that has several names is taken once, by the first of them. Folders are walked with their links, each once.
+    output: where the table goes; it and what is written beside it are no inputs, though they lie in a folder that is.
     """
     found: dict[tuple[int, int] | str, str] = {}
     errors: dict[str, InputError] = {}
+    own = None if output is None else os.path.realpath(output)
     for name in sorted(_names(arguments, errors)):
+        if own is not None and os.path.basename(own) in name and _is_of(own, os.path.realpath(name)):
+            continue
         identity = name if URL_MARK in name else _identity(name, errors)
         if identity is not None:
             found.setdefault(identity, name)
     return Inputs(sorted(found.values()), sorted(errors.values(), key=lambda error: error.file))
+
+
+def _is_of(output: str, path: str) -> bool:
+    """Whether it is the output, a file beside it (its errors, one that is not whole yet), or one of its parts."""
+    folder, name = os.path.split(output)
+    rest = path.removeprefix(os.path.join(folder, "")).removeprefix(".")
+    return rest == name or rest.startswith((f"{name}.", f"{name}/"))
 
 
 def _names(arguments: Iterable[str], errors: dict[str, InputError]) -> Iterator[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from advisor.batch.inputs import NO_FILE, SUFFIXES, URL_MARK, InputError
+from advisor.batch.plausible import implausible
 from advisor.collect.captured.recognise import is_capture
 from advisor.profile.codec import ProfileError, ProfileReader
 from advisor.profile.timeline import Timeline, fold
@@ -89,6 +90,8 @@ def _profile(file: str, opened: io.BufferedReader) -> Loaded:
         raise DamagedError(InputError(file, f"after sample {timeline.samples}", f"damaged: {reader.damage}"))
     if not timeline.samples:
         raise DamagedError(InputError(file, "", "holds no whole sample; record for longer"))
+    if (odd := implausible(timeline)) is not None:
+        raise DamagedError(InputError(file, *odd))
     cut = InputError(file, f"after sample {timeline.samples}", "cut off; scored as of there", scored=True)
     return Loaded(timeline, cut if reader.truncated else None)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import tempfile
@@ -24,8 +25,13 @@ def write_parts(parts: Sequence[Path], path: Path) -> None:
     """Put the parquet files `parts` together, in order, as the suffix of `path` says (`FORMATS`). One part is in
     memory at a time. The file has mode 0600 and appears when it is whole. Raises OSError."""
     write = FORMATS[path.suffix]
-    with _new_file(path) as unfinished:
-        write(parts, unfinished)
+    try:
+        with _new_file(path) as unfinished:
+            write(parts, unfinished)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+    except pl.exceptions.PolarsError as error:  # what its writer makes of a full disk
+        raise OSError(errno.EIO, f"cannot be written; is the disk full? ({error})", str(path)) from error
 
 
 def _jsonl(parts: Sequence[Path], path: Path) -> None:

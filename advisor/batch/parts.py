@@ -108,7 +108,11 @@ class Parts:
 
     def _write(self, path: Path, data: bytes) -> None:
         unfinished = path.with_name(f".{path.name}")
-        unfinished.write_bytes(data)
+        try:
+            unfinished.write_bytes(data)
+        except OSError as error:
+            unfinished.unlink(missing_ok=True)
+            raise OSError(error.errno, error.strerror, str(path)) from error
         os.replace(unfinished, path)
 
 
@@ -118,6 +122,9 @@ def _digest(files: Sequence[str]) -> str:
     for name in files:
         digest.update(os.fsencode(name) + b"\0")
         if URL_MARK not in name:
-            state = os.stat(name)
+            try:
+                state = os.stat(name)
+            except OSError:
+                continue  # gone since it was found: the error of whoever reads it
             digest.update(f"{state.st_size} {state.st_mtime_ns}\0".encode())
     return digest.hexdigest()

@@ -52,7 +52,7 @@ class Request:
 def run(request: Request, *, width: int) -> None:
     """Score everything, then say what could not be read. Raises CommandError with a documented exit code."""
     check(request)
-    files, errors = found(request.arguments)
+    files, errors = found(request.arguments, request.output)
     model = model_or_rules() if files else ""
     with parts_folder(request) as folder:
         parts = Parts(folder, files, model)
@@ -74,11 +74,11 @@ def check(request: Request) -> None:
         raise CommandError("--resume goes on with the parts beside -o FILE", ExitCode.USAGE)
 
 
-def found(arguments: Sequence[str]) -> tuple[list[str], list[InputError]]:
+def found(arguments: Sequence[str], output: Path | None) -> tuple[list[str], list[InputError]]:
     """Inputs; a "-" stands for names on stdin."""
     names = [name for one in arguments for name in (names_on_stdin() if one == "-" else [one])]
     try:
-        inputs = find_inputs(names)
+        inputs = find_inputs(names, output)
     except ImportError as error:
         raise CommandError(
             f"URLs need fsspec ({error.name}): pip install 'hugepage-advisor[remote]'", ExitCode.USAGE

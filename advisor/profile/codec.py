@@ -137,13 +137,13 @@ class ProfileReader:
         for number, line in enumerate(self._lines, start=2):
             try:
                 yield _sample_decoder.decode(line)
-            except (msgspec.DecodeError, RecursionError) as error:
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 raise ProfileError(f"{self.path}:{number}: not a sample ({error}); use an undamaged copy") from error
 
     def _decode_header(self, line: bytes) -> Header:
         try:
             header = _header_decoder.decode(line)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise ProfileError(f"{self.path}:1: not a profile header ({error}); is this a profile?") from error
         if header.schema != PROFILE_SCHEMA:
             raise ProfileError(
