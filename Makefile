@@ -40,6 +40,8 @@ bench: $(VENV)/dev ## Ratios against stated floors; takes minutes
 	$(BIN)/python -m tests.benchmarks.tui_paint
 	$(BIN)/python -m tests.benchmarks.tui_tick
 	$(BIN)/python -m tests.benchmarks.score_cost
+	$(BIN)/python -m tests.benchmarks.dask_cost
+	$(BIN)/python -m tests.benchmarks.scale
 
 golden: $(VENV)/dev ## Write schema, generated docs and golden files anew; read the difference before committing
 	$(BIN)/python -m advisor.report.schema

@@ -35,6 +35,10 @@ PROFILE_SCHEMA = "hugepage-advisor/profile/1"
 """Version of the profile format. History: 1 = first (0.1.0)."""
 
 
+SYNTHETIC = "synthetic"
+"""What `Header.origin` of a made-up profile begins with. Such profiles are for load alone: training refuses them."""
+
+
 class Mapping(Struct, frozen=True, array_like=True):
     """One VMA, or several small VMAs of one process that agree in everything a page policy depends on.
 
@@ -260,7 +264,8 @@ class Capture(Struct, frozen=True, omit_defaults=True):
 class Header(Struct, frozen=True, omit_defaults=True):
     """First line of a profile. source: live | tree. budget_share: the sampler's budget, share of one CPU.
 
-    origin: what it was made from, in words or as a name; capture: None for what was not imported.
+    origin: what it was made from, in words or as a name; SYNTHETIC in front: made up. capture: None for what was not
+    imported.
     """
 
     schema: str

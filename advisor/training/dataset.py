@@ -20,7 +20,7 @@ import zstandard
 from msgspec import Struct, field
 
 from advisor.profile.codec import MAX_LINE_BYTES
-from advisor.profile.model import Header, Profile, Sample
+from advisor.profile.model import SYNTHETIC, Header, Profile, Sample
 from advisor.trial.document import Environment, Trial
 from advisor.trial.summary import NOISY_SPREAD
 
@@ -138,6 +138,8 @@ def read_dataset(path: Path) -> Iterator[Measurement]:
                 f"{path}:{number}: schema {measurement.schema!r}, this version reads {MEASUREMENT_SCHEMA!r}; "
                 "measure it again, or use the version that made it"
             )
+        if any((state.header.origin or "").startswith(SYNTHETIC) for state in measurement.profiles):
+            raise DatasetError(f"{path}:{number}: a synthetic profile, for load alone; take measurements only")
         yield measurement
 
 

@@ -29,6 +29,7 @@ from advisor.cli.main import cli
 from advisor.predictor import load_predictor
 from advisor.profile.codec import load_profile
 from advisor.report.document import encode_report
+from tests.in_process import advisor
 
 SAMPLES = Path(__file__).resolve().parents[2] / "sample_profiles"
 PROFILES = sorted(SAMPLES.glob("*.jsonl.zst"))
@@ -159,31 +160,38 @@ def test_every_good_one_is_scored_once_and_every_bad_one_is_named(folder: Path, 
     assert [one for one in files if Path(one).name not in cut] == sorted(good)
 
 
-def test_a_run_that_is_killed_goes_on_where_it_was(tmp_path: Path) -> None:
+def test_a_run_that_is_killed_at_any_moment_goes_on_where_it_was(tmp_path: Path) -> None:
     inputs = tmp_path / "in"
     inputs.mkdir()
     for number in range(34):
-        os.link(shutil.copy(SMALL[number % 4], tmp_path / f"{number}"), inputs / f"{number:03}.jsonl.zst")
-    output = tmp_path / "out.jsonl"
-    run = subprocess.Popen(command("--jobs", 1, "-o", output, inputs), stderr=subprocess.PIPE, text=True)
+        os.link(shutil.copy(SMALL[number % 2], tmp_path / f"{number}"), inputs / f"{number:03}.jsonl.zst")
+    output = tmp_path / "out.parquet"
     parts = Path(f"{output}{PARTS_SUFFIX}")
-    until = time.monotonic() + 60
-    while time.monotonic() < until and not list(parts.glob("*.errors.json")):
-        time.sleep(0.01)
-    run.send_signal(signal.SIGKILL)
-    run.communicate()
+    chance = random.Random(6)
+    for done in (1, 2):  # parts that are there when it dies: somewhere inside the next one, or while one is written
+        more = ["--resume"] if parts.exists() else []
+        run = subprocess.Popen(command("--jobs", 1, *more, "-o", output, inputs), stderr=subprocess.DEVNULL)
+        until = time.monotonic() + 60
+        while time.monotonic() < until and len(list(parts.glob("*.errors.json"))) < done:
+            time.sleep(0.001)
+        time.sleep(chance.random() * 0.1)
+        run.send_signal(signal.SIGKILL)
+        run.wait()
     before = {path.name: path.stat().st_mtime_ns for path in parts.glob("*.errors.json")}
     assert before and not output.exists()
     again = CliRunner().invoke(cli, ["score", "-o", str(output), str(inputs)], standalone_mode=False)
     assert "--resume goes on with it" in str(again.exception)
     kept = {path.name: path.stat().st_mtime_ns for path in parts.glob("*.errors.json")}
     assert kept == before, "a refusal touches nothing"
-    done = subprocess.run(command("--resume", "-o", output, inputs), capture_output=True, text=True)
-    assert done.returncode == 0 and "scored before" in done.stderr, done.stderr
-    found = [json.loads(line) for line in output.read_text().splitlines()]
-    expected = score_files(sorted(map(str, inputs.iterdir())), load_predictor()).rows
-    assert [(row["file"], row["pid"]) for row in found] == expected.select("file", "pid").rows()
+    resumed = advisor("score", "--jobs", "1", "--resume", "-o", str(output), str(inputs))
+    assert resumed.returncode == 0 and "scored before" in resumed.stderr, resumed.stderr
     assert not parts.exists()
+    whole = []
+    for number, chunk in enumerate(chunks_of(sorted(map(str, inputs.iterdir())))):
+        whole.append(tmp_path / f"part-{number}")
+        whole[-1].write_bytes(score_chunk(chunk, with_model=True).rows)
+    write_parts(whole, tmp_path / "uninterrupted.parquet")
+    assert output.read_bytes() == (tmp_path / "uninterrupted.parquet").read_bytes()
 
 
 def test_parts_of_something_else_are_refused(folder: Path, tmp_path: Path) -> None:

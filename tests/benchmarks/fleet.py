@@ -16,10 +16,10 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from advisor.profile.codec import ProfileWriter, load_profile
-from advisor.profile.model import Mapping, ProcessRecord, Profile, Sample
+from advisor.profile.model import SYNTHETIC, Mapping, ProcessRecord, Profile, Sample
 
 SAMPLES = Path(__file__).resolve().parents[2] / "sample_profiles"
-ORIGIN = "synthetic: resampled from recorded profiles, for load only"
+ORIGIN = f"{SYNTHETIC}: resampled from recorded profiles, for load only"
 MOST_SAMPLES = 10
 SCALES = (1, 1, 1, 2, 4, 8)
 """Factors on the sizes of a process. Whole ones, so that pages stay whole."""

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from advisor.features import feature_table
 from advisor.procfs.facts import CgroupMembership
@@ -17,6 +18,7 @@ from advisor.training.dataset import (
     DatasetError,
     DatasetWriter,
     Measurement,
+    StateProfile,
     environment_id,
     grouped,
     noisy_policies,
@@ -25,6 +27,7 @@ from advisor.training.dataset import (
     whole_frames_bytes,
 )
 from advisor.training.scrub import PrivateTextError, neutral_places, scrubbed, scrubbed_header, scrubbed_sample
+from tests.benchmarks.fleet import ORIGIN
 from tests.features.factory import header, process, sample
 from tests.training.measurements import environment, measurement, trial
 
@@ -112,6 +115,14 @@ def test_what_cannot_be_used_is_told_with_its_line(tmp_path: Path, content: byte
     plain = tmp_path / "m.jsonl"
     plain.write_bytes(content)
     with pytest.raises(DatasetError, match=message):
+        list(read_dataset(plain))
+
+
+def test_a_made_up_profile_teaches_nothing(tmp_path: Path) -> None:
+    made_up = replace(header(), origin=ORIGIN)
+    plain = tmp_path / "m.jsonl"
+    plain.write_bytes(lines_of(replace(measurement(), profiles=[StateProfile("base", made_up, [sample()])])))
+    with pytest.raises(DatasetError, match=r"m\.jsonl:1: a synthetic profile"):
         list(read_dataset(plain))
 
 
