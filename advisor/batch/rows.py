@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -33,6 +34,7 @@ COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
     "page_bytes": pl.Int64,
     "pages": pl.Int64,
     "pages_when": pl.String,
+    "new_pool_bytes": pl.Int64,
     "changes": pl.Boolean,
     "gain_low": pl.Float64,
     "gain_median": pl.Float64,
@@ -47,7 +49,9 @@ COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
     "why": pl.String,
 }
 """Names and types, in order. Units as in the report document; gain_*: share of time saved, at 90 %; pages_when: when
-this host can supply the pages of its pool, runtime or boot; cpu_cores: CPUs that it keeps busy."""
+this host can supply the pages of its pool, runtime or boot; new_pool_bytes: pool pages that it needs and does not
+have yet, memory that several processes share at one of them alone, so that sums are right; cpu_cores: CPUs that it
+keeps busy."""
 
 SCHEMA = pl.Schema(COLUMNS)
 
@@ -63,7 +67,7 @@ def rows_of_advice(
     file: str, features: Sequence[Mapping[str, Any]], advice: Sequence[ProcessAdvice], plan: Plan
 ) -> list[Row]:
     """One row a process of one host, from the rows of its feature table and the advice for them; in report order."""
-    when = _when(plan.pools)
+    needs = _needs(plan.pools)
     return _in_report_order(
         {
             "file": file,
@@ -78,7 +82,7 @@ def rows_of_advice(
             "cpu_cores": of["cpu_cores"],
             "changes": one.changes,
             "at_stake_bytes": one.at_stake_bytes,
-            **_advised(one.recommendation, one.page_table_bytes_after, of["page_table_bytes"], when.get(of["pid"])),
+            **_advised(one.recommendation, one.page_table_bytes_after, of["page_table_bytes"], needs.get(of["pid"])),
         }
         for of, one in zip(features, advice, strict=True)
     )
@@ -86,7 +90,7 @@ def rows_of_advice(
 
 def rows_of_report(file: str, report: Report) -> list[Row]:
     """The same of a report document, which says what was advised when it was made."""
-    when = _when(report.plan.pools)
+    needs = _needs(report.plan.pools)
     return _in_report_order(
         {
             "file": file,
@@ -105,7 +109,7 @@ def rows_of_report(file: str, report: Report) -> list[Row]:
                 one.recommendation,
                 one.recommendation.page_table_bytes_after,
                 one.memory.page_table_bytes,
-                when.get(one.pid),
+                needs.get(one.pid),
             ),
         }
         for one in report.processes
@@ -118,7 +122,7 @@ def as_frame(rows: Sequence[Row]) -> pl.DataFrame:
 
 
 def _advised(
-    advised: Recommendation | RecommendationEntry, tables_after: int | None, tables: int | None, when: str | None
+    advised: Recommendation | RecommendationEntry, tables_after: int | None, tables: int | None, need: _Need | None
 ) -> Row:
     gain = advised.expected_gain
     known = tables is not None and tables_after is not None
@@ -126,7 +130,8 @@ def _advised(
         "policy": str(advised.policy),
         "page_bytes": advised.page_bytes,
         "pages": advised.pages,
-        "pages_when": when if advised.pages is not None else None,
+        "pages_when": need.when if need is not None and advised.pages is not None else None,
+        "new_pool_bytes": _new_pool_bytes(advised, need),
         "gain_low": gain.low if gain is not None else None,
         "gain_median": gain.median if gain is not None else None,
         "gain_high": gain.high if gain is not None else None,
@@ -139,13 +144,34 @@ def _advised(
     }
 
 
-def _when(pools: Iterable[PoolPlan] | Iterable[PlanPool]) -> dict[int, str]:
-    """By pid, when all pages of its pools can be had: boot as soon as one of them needs it."""
-    found: dict[int, str] = {}
+class _Need(NamedTuple):
+    """What the pools of a plan hold for one process. when: as soon as one of them needs a boot, boot. new_bytes: None
+    where the plan does not say for whom its pages are, as old reports."""
+
+    when: str
+    new_bytes: int | None
+
+
+def _needs(pools: Iterable[PoolPlan] | Iterable[PlanPool]) -> dict[int, _Need]:
+    """By pid."""
+    found: dict[int, _Need] = {}
     for pool in pools:
+        new = Counter[int | None]()
+        for term in pool.terms:
+            new[term.pid] += term.pages * pool.page_bytes if term.kind == "new" else 0
         for pid in pool.for_pids:
-            found[pid] = "boot" if "boot" in (pool.when, found.get(pid)) else "runtime"
+            before = found.get(pid, _Need(pool.when, 0))
+            known = bool(pool.terms) and before.new_bytes is not None
+            size = before.new_bytes + new[pid] if known else None  # type: ignore[operator]
+            found[pid] = _Need("boot" if "boot" in (pool.when, before.when) else "runtime", size)
     return found
+
+
+def _new_pool_bytes(advised: Recommendation | RecommendationEntry, need: _Need | None) -> int | None:
+    """None where it is for a pool, and the plan has none for it."""
+    if need is not None:
+        return need.new_bytes
+    return None if str(advised.policy) == "hugetlb" else 0
 
 
 def _in_report_order(rows: Iterable[Row]) -> list[Row]:

@@ -393,8 +393,12 @@ def show(folder: Path | None) -> None:
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Write all rows here: .jsonl, .csv or .parquet. Without it, the top of the table is printed.",
+    help="Write all rows here: .jsonl, .csv or .parquet; or the summary: .html, .md, .txt or .json. Without it, the "
+    "top of the table is printed.",
 )
+@click.option("--summary", "summary", is_flag=True, help="Print where CPU time and memory can be saved, summed up.")
+@click.option("--json", "form", flag_value="json", help="With --summary: as a document, for programs.")
+@click.option("--markdown", "form", flag_value="markdown", help="With --summary: for pasting into a ticket.")
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N", help="Processes that work.  [default: one a CPU]")
 @click.option(
     "--dask",
@@ -412,20 +416,27 @@ def score(
     dask: str | None,
     resume: bool,
     progress: bool | None,
+    summary: bool,
+    form: str | None,
 ) -> None:
-    """Advise every process of many saved profiles: one row each, in one table.
+    """Advise every process of many saved profiles: one row each, in one table, or their summary.
 
     PATH is a file, a folder, a glob or a URL, or - for names on stdin; profiles of any version, reports of
     `report --json`, and captures such as a sosreport. What is damaged is named on stderr (exit code 5); the rest
-    is complete.
+    is complete. A table (.parquet) that was written before can be summed up, too.
     """
     from advisor.cli import score as command
+
+    if form is not None and not summary:
+        raise click.UsageError(f"--{form} is a form of --summary")
 
     if jobs is not None and dask is not None:
         raise click.UsageError(
             "--jobs is of this machine, --dask of a cluster, whose workers are as many as they are"
         )
-    request = command.Request(inputs, output, jobs or command.default_jobs(), resume, progress, dask)
+    request = command.Request(
+        inputs, output, jobs or command.default_jobs(), resume, progress, dask, (form or "text") if summary else None
+    )
     command.run(request, width=_text_width(to_terminal=sys.stdout.isatty()))
 
 

@@ -20,12 +20,14 @@ from advisor.batch.local import score_locally
 from advisor.batch.output import FORMATS, write_parts
 from advisor.batch.parts import PARTS_SUFFIX, Parts, PartsError
 from advisor.batch.worker import Answer, model_digest
+from advisor.cli import summary
 from advisor.cli.errors import CommandError, ExitCode
 from advisor.cli.progress import progress
 from advisor.predictor import ModelError
 from advisor.render.escape import visible
 from advisor.render.numbers import count, plural
 from advisor.render.score_text import render_rows
+from advisor.report.summary import Summary
 
 SHOWN_ERRORS = 20
 """Damaged inputs that are named on stderr; the table of errors has all."""
@@ -39,7 +41,8 @@ ERRORS_SUFFIX = ".errors.jsonl"
 @dataclass(frozen=True)
 class Request:
     """What was asked. arguments: paths, globs, URLs. jobs: processes. progress: None for on a terminal only.
-    cluster: address of a Dask scheduler, whose workers do it instead of processes here."""
+    cluster: address of a Dask scheduler, whose workers do it instead of processes here. printed: the form of the
+    summary that is printed, None for none."""
 
     arguments: tuple[str, ...]
     output: Path | None
@@ -47,11 +50,15 @@ class Request:
     resume: bool
     progress: bool | None = None
     cluster: str | None = None
+    printed: str | None = None
 
 
 def run(request: Request, *, width: int) -> None:
     """Score everything, then say what could not be read. Raises CommandError with a documented exit code."""
     check(request)
+    if tables := summary.tables_of(request.arguments):
+        sum_up_tables(tables, request, width)
+        return
     files, errors = found(request.arguments, request.output)
     model = model_or_rules() if files else ""
     with parts_folder(request) as folder:
@@ -63,13 +70,14 @@ def run(request: Request, *, width: int) -> None:
         if files:
             score(parts, request, model)
         errors += sorted(parts.errors(), key=lambda error: error.file)
-        finish(parts, request.output, width)
+        finish(parts, request, width)
     tell_errors(errors, len(files), request.output)
 
 
 def check(request: Request) -> None:
-    if request.output is not None and request.output.suffix not in FORMATS:
-        raise CommandError(f"{request.output}: the name must end in {', '.join(FORMATS)}", ExitCode.USAGE)
+    if request.output is not None and request.output.suffix not in {*FORMATS, *summary.FORMS}:
+        suffixes = f"{', '.join(FORMATS)}, or for a summary in {', '.join(summary.FORMS)}"
+        raise CommandError(f"{request.output}: the name must end in {suffixes}", ExitCode.USAGE)
     if request.resume and request.output is None:
         raise CommandError("--resume goes on with the parts beside -o FILE", ExitCode.USAGE)
 
@@ -147,10 +155,31 @@ def in_words(error: EngineError | ImportError, *, resumable: bool) -> CommandErr
     return CommandError(f"{error}{'; --resume goes on with what is done' if resumable else ''}", ExitCode.FAILED)
 
 
-def finish(parts: Parts, output: Path | None, width: int) -> None:
-    """The parts as a file, or the top of the table."""
-    if output is not None:
+def sum_up_tables(tables: Sequence[Path], request: Request, width: int) -> None:
+    """The summary of what was scored before. Raises CommandError."""
+    if request.printed is None and not summary.is_summary(request.output):
+        raise CommandError("a table was scored already: --summary, or -o FILE.html, sums it up", ExitCode.USAGE)
+    tell_summary(summary.of_tables(tables), request, width)
+
+
+def tell_summary(made: Summary, request: Request, width: int) -> None:
+    """To the file, and to stdout, as far as either was asked for."""
+    if request.output is not None and summary.is_summary(request.output):
+        summary.write(made, summary.FORMS[request.output.suffix], request.output, summary.FILE_WIDTH)
+    if request.printed is not None:
+        summary.write(made, request.printed, None, width)
+
+
+def finish(parts: Parts, request: Request, width: int) -> None:
+    """The parts as a file, as a summary, or the top of the table."""
+    output = request.output
+    if output is not None and not summary.is_summary(output):
         write_parts(parts.rows(), output)
+    if request.printed is not None or summary.is_summary(output):
+        from advisor.batch.summary import frames_of, summarise
+
+        tell_summary(summarise(frames_of(parts.rows())), request, width)
+    if output is not None or request.printed is not None:
         return
     from advisor.batch.top import top_rows
 

@@ -5,6 +5,7 @@ set -u
 
 # package             what the tests use of it
 PACKAGES="
+chromium               # the page of score --summary
 gcc                    # programs with a known use of memory, /init of a guest
 libc6-dev
 libvirt-clients        # virt-xml-validate
