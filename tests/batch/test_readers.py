@@ -13,8 +13,9 @@ duckdb = pytest.importorskip("duckdb")
 pandas = pytest.importorskip("pandas")
 
 SAMPLES = Path(__file__).resolve().parents[2] / "sample_profiles"
-COUNTS = ("pid", "start_ticks", "rss_bytes", "anon_bytes", "hugetlb_bytes", "page_bytes", "pages", "bloat_bytes",
-          "page_table_bytes", "page_table_saving_bytes", "at_stake_bytes")  # fmt: skip
+COUNTS = ("pid", "start_ticks", "rss_bytes", "anon_bytes", "hugetlb_bytes", "page_bytes", "pages",
+          "new_pool_bytes", "bloat_bytes", "page_table_bytes", "page_table_saving_bytes",
+          "at_stake_bytes")  # fmt: skip
 SHARES = ("huge_coverage", "cpu_cores", "gain_low", "gain_median", "gain_high")
 
 
