@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -9,6 +11,7 @@ from textual.widgets import Static
 
 from advisor.tui import strip
 from advisor.tui.ink import Ink
+from advisor.tui.lines import Lines
 from advisor.watch.frames import Problem, Recording, Tick
 
 
@@ -28,12 +31,12 @@ class HostPanel(Vertical):
     def __init__(self, title: str, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._title = title
-        self._said: dict[str, Text] = {}
+        self._notice: Text | None = None
 
     def compose(self) -> ComposeResult:
-        yield Static(self._title, id="top")
+        yield Lines(Text(self._title), id="top")
         yield Static(id="failed")
-        yield Static(id="strip")
+        yield Lines(id="strip")
         yield Static(id="notice")
 
     def show(
@@ -41,20 +44,20 @@ class HostPanel(Vertical):
     ) -> None:
         """The host as of this tick, in lines of so many columns. recording: the newest word on it; held: newer ticks
         are not shown; asked: that it is no advice alone."""
-        self._say("top", strip.top(ink, self._title, tick, recording, width, held=held, asked=asked))
-        first, *others = strip.lines(ink, tick, width)
-        for line in others:
-            first = first.append("\n").append_text(line)
-        self._say("strip", first)
-        notices = strip.notices(tick.report)
-        self._say("notice", ink.text("! " + " ".join(notices)), layout=True)
-        self.query_one("#notice", Static).display = bool(notices)
+        said = strip.top(ink, self._title, tick, recording, width, held=held, asked=asked)
+        self.query_one("#top", Lines).show([said])
+        self.query_one("#strip", Lines).show(strip.lines(ink, tick, width))
+        self._note(strip.notices(tick.report), ink)
 
-    def _say(self, id: str, text: Text, *, layout: bool = False) -> None:
-        """Draw it where it is not there already. layout: whether it may take another number of lines."""
-        if self._said.get(id) != text:
-            self._said[id] = text
-            self.query_one(f"#{id}", Static).update(text, layout=layout)
+    def _note(self, notices: Sequence[str], ink: Ink) -> None:
+        """Below them, what the reader must know; it may take another number of lines, so the screen is laid out anew
+        where it changes."""
+        said = ink.text("! " + " ".join(notices)) if notices else None
+        if said != self._notice:
+            self._notice = said
+            notice = self.query_one("#notice", Static)
+            notice.update(said or "")
+            notice.display = said is not None
 
     def fail(self, problem: Problem | None, ink: Ink, *, seen: bool) -> None:
         """Say why nothing more comes; None: it goes on. seen: whether there is anything on the screen yet."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
 
-from rich.console import Console
 from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.events import Click, Resize
@@ -20,6 +19,7 @@ from advisor.tui.columns import Identity, Order, column_at, fitting, header, ide
 from advisor.tui.columns import line as process_line
 from advisor.tui.groups import Group, group_line
 from advisor.tui.ink import Ink
+from advisor.tui.lines import drawn
 from advisor.tui.rows import Row, View, members_of, place_of, rows, standing
 
 HEADER_LINES = 1
@@ -92,8 +92,7 @@ class ProcessTable(ScrollView, can_focus=True):
         self._opened: set[str] = set()
         self._marks: set[Identity] = set()
         self._standing = ""
-        self._drawn: dict[int, tuple[Line, Text]] = {}
-        self._drawer = Console(width=1000, color_system="truecolor", force_terminal=True)
+        self._painted: dict[int, tuple[Line, Text]] = {}
 
     @property
     def rows(self) -> Sequence[Row]:
@@ -176,14 +175,14 @@ class ProcessTable(ScrollView, can_focus=True):
         """The titles, the row that is scrolled to this line, or, at the bottom, what stands below them."""
         line = self._line(y)
         text = self._text(line)
-        self._drawn[y] = line, text
+        self._painted[y] = line, text
         return self._strip(line, text)
 
     def _redraw(self) -> None:
         """Have the lines drawn that say something else than before: a tick changes few, and drawing costs most."""
-        for y, (drawn, text) in self._drawn.items():
-            line = self._line(y) if y < self.size.height else drawn
-            if line != drawn and (line[1:] != drawn[1:] or self._text(line) != text):
+        for y, (painted, text) in self._painted.items():
+            line = self._line(y) if y < self.size.height else painted
+            if line != painted and (line[1:] != painted[1:] or self._text(line) != text):
                 self.refresh(Region(0, y, self.size.width, 1))
 
     def _line(self, y: int) -> Line:
@@ -302,4 +301,4 @@ class ProcessTable(ScrollView, can_focus=True):
         style = self.get_component_rich_style(line.look) if line.look else self.rich_style
         mark_style = self.get_component_rich_style("table--mark", partial=True) if line.mark else ""
         lead = Text(f"{line.mark:{len(MARK)}}", mark_style)
-        return Strip(lead.append_text(text).render(self._drawer)).apply_style(style).adjust_cell_length(width, style)
+        return drawn(lead.append_text(text), style, width)

@@ -8,7 +8,7 @@ from queue import SimpleQueue
 
 from msgspec.structs import replace
 from textual.pilot import Pilot
-from textual.widgets import Static
+from textual.widget import Widget
 
 from advisor.report.close_up import CloseUp
 from advisor.report.document import Report
@@ -141,5 +141,5 @@ def names(app: AdvisorApp) -> list[str]:
 
 def said(app: AdvisorApp, id: str) -> str:
     """What a line says; empty where it is not shown."""
-    widget = app.screen_stack[0].query_one(f"#{id}", Static)
+    widget = app.screen_stack[0].query_one(f"#{id}", Widget)
     return str(widget.render()) if widget.display else ""
