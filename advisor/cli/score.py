@@ -60,6 +60,7 @@ def run(request: Request, *, width: int) -> None:
         sum_up_tables(tables, request, width)
         return
     files, errors = found(request.arguments, request.output)
+    named = len(files) + len(errors)
     model = model_or_rules() if files else ""
     with parts_folder(request) as folder:
         parts = Parts(folder, files, model)
@@ -71,7 +72,7 @@ def run(request: Request, *, width: int) -> None:
             score(parts, request, model)
         errors += sorted(parts.errors(), key=lambda error: error.file)
         finish(parts, request, width)
-    tell_errors(errors, len(files), request.output)
+    tell_errors(errors, named, request.output)
 
 
 def check(request: Request) -> None:
@@ -190,7 +191,7 @@ def finish(parts: Parts, request: Request, width: int) -> None:
 
 
 def tell_errors(errors: Sequence[InputError], files: int, output: Path | None) -> None:
-    """Name what was damaged, and raise CommandError where anything was."""
+    """Name what was damaged, and raise CommandError where anything was. files: how many inputs there were."""
     if not errors:
         return
     for error in errors[:SHOWN_ERRORS]:
@@ -210,9 +211,9 @@ def tell_errors(errors: Sequence[InputError], files: int, output: Path | None) -
         where = f"; all of them: {path}"
     lost = sum(not error.scored for error in errors)
     cut = len(errors) - lost
-    said = [f"{plural(lost, 'input')} could not be read"] if lost else []
+    said = [f"{count(lost)} of {plural(files, 'input')} could not be read"] if lost else []
     said += [f"{plural(cut, 'recording')} cut off, scored as far as it goes"] if cut else []
-    raise CommandError(f"{', '.join(said)}; the rest of {count(files)} is complete{where}", ExitCode.SOME_FAILED)
+    raise CommandError(f"{', '.join(said)}; the rest is complete{where}", ExitCode.SOME_FAILED)
 
 
 def default_jobs() -> int:
