@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import logging
 import os
+import pickle
 import time
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
-from functools import partial
 from itertools import count, islice
 from typing import Any
 
@@ -71,13 +71,27 @@ def _connected(address: str) -> Iterator[Any]:
             client.close(timeout=CLOSE_S)
 
 
+class _Errand:
+    """What is asked of a worker. To unpickle it is to do it.
+
+    Dask unpickles a function before it is a task: a worker without this package would die of it, and be missed by
+    whoever else uses the cluster. As the task is `pickle.loads`, that is an error like any other.
+    """
+
+    def __init__(self, files: Sequence[str], base: str, version: str, model: str) -> None:
+        self._arguments = list(files), base, version, model
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return score_remotely, self._arguments
+
+
 class _Run:
     """The chunks of one command on one cluster."""
 
     def __init__(self, client: Any, address: str, model: str) -> None:
         self._dask = _dask()
         self._client, self._address = client, address
-        self._do = partial(score_remotely, base=os.getcwd(), version=__version__, model=model)
+        self._terms = os.getcwd(), __version__, model
         self._numbers = count()
         self._seen = time.monotonic()
 
@@ -99,7 +113,7 @@ class _Run:
 
     def _submit(self, files: Sequence[str]) -> Any:
         key = f"hugepage-advisor-{self._client.id}-{next(self._numbers)}"
-        return self._client.submit(self._do, list(files), key=key, pure=False)
+        return self._client.submit(pickle.loads, pickle.dumps(_Errand(files, *self._terms)), key=key, pure=False)
 
     def _attempt(self, files: Sequence[str]) -> Answer | None:
         future = self._submit(files)
@@ -132,6 +146,12 @@ class _Run:
             ) from error
         except (CancelledError, OSError) as error:
             raise EngineError(f"{self._address}: the Dask scheduler is gone ({error})") from error
+        except Exception as error:  # whatever a cluster makes of an environment that is not this one
+            said = (str(error).splitlines() or [""])[0]
+            raise EngineError(
+                f"{self._address}: cannot do it ({type(error).__name__}: {said}); its workers need "
+                f"hugepage-advisor {__version__}"
+            ) from error
 
     def _threads(self) -> int:
         """Of all workers that are there now."""

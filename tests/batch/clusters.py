@@ -16,15 +16,31 @@ START_S = 60.0
 DASK = [sys.executable, "-m", "dask"]
 
 
+WITHOUT_PACKAGE = """
+import sys
+
+class Hides:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "advisor":
+            raise ModuleNotFoundError("No module named 'advisor'", name="advisor")
+
+sys.meta_path.insert(0, Hides())
+"""
+"""What Python runs at its start where the package is not installed."""
+
+
 class Cluster:
     """address: of the scheduler. Workers have one thread each, and a current folder that is not the tests'."""
 
-    def __init__(self, folder: Path, workers: int) -> None:
+    def __init__(self, folder: Path, workers: int, *, has_package: bool) -> None:
         told = folder / "scheduler.json"
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         common = ["--no-dashboard", "--scheduler-file", str(told)]
         here = ["--host", "127.0.0.1"]
-        environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+        modules = Path(__file__).resolve().parents[2] if has_package else folder
+        if not has_package:
+            (folder / "sitecustomize.py").write_text(WITHOUT_PACKAGE)
+        environment = os.environ | {"PYTHONPATH": str(modules)}
         self.scheduler = subprocess.Popen(
             [*DASK, "scheduler", *here, "--port", "0", *common], env=environment, cwd=folder, **quiet
         )
@@ -49,9 +65,9 @@ class Cluster:
 
 
 @contextmanager
-def cluster(folder: Path, workers: int = 2) -> Iterator[Cluster]:
+def cluster(folder: Path, workers: int = 2, *, has_package: bool = True) -> Iterator[Cluster]:
     folder.mkdir()
-    made = Cluster(folder, workers)
+    made = Cluster(folder, workers, has_package=has_package)
     try:
         yield made
     finally:

@@ -112,6 +112,13 @@ def test_a_scheduler_that_dies_is_one_line_and_what_is_done_is_kept(tmp_path: Pa
         score_on_cluster(dask.address, chunks, lambda *_: kill(dask.scheduler), model="")
 
 
+def test_a_cluster_without_this_package_says_so_and_lives_on(tmp_path: Path) -> None:
+    with cluster(tmp_path / "cluster", workers=1, has_package=False) as dask:
+        with pytest.raises(EngineError, match="a worker has no hugepage-advisor"):
+            score_on_cluster(dask.address, {0: [str(SMALL[0])]}, lambda *_: None, model="")
+        assert dask.workers[0].poll() is None and tasks_left(dask.address) == 0
+
+
 @pytest.mark.parametrize(
     "address", ["127.0.0.1:1", "nonsense://x", "", "nowhere.invalid:8786", "tcp://127.0.0.1:http"]
 )

@@ -158,7 +158,7 @@ def test_the_output_is_no_input(tmp_path: Path) -> None:
     (tmp_path / "bad.jsonl").write_text("nothing\n")
     output = tmp_path / "out.jsonl"
     first = advisor("score", str(tmp_path), "--jobs", "1", "-o", str(output))
-    assert first.returncode == 5 and '1 of 2 inputs could not be read; the rest is complete' in first.stderr
+    assert first.returncode == 5 and "1 of 2 inputs could not be read; the rest is complete" in first.stderr
     (tmp_path / ".out.jsonl.rest.jsonl").write_text("left by a run that was killed")
     files = find_inputs([str(tmp_path)], output).files
     assert [Path(file).name for file in files] == ["bad.jsonl", "idle.jsonl.zst"]
