@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from advisor import __version__
 from advisor.batch.inputs import URL_MARK, InputError
-from advisor.batch.worker import Answer, model_digest, score_chunk
-from advisor.predictor import ModelError
+from advisor.batch.worker import Answer, score_chunk
+from advisor.predictor import ModelError, model_digest
 
 
 class UnfitWorkerError(Exception):

@@ -55,12 +55,6 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def model_digest() -> str:
-    """Of the shipped model; "" where there is none. Raises ModelError."""
-    predictor = _predictor()
-    return "" if predictor is None else predictor.facts.sha256
-
-
 @functools.cache
 def _predictor() -> Predictor | None:
     return load_predictor()

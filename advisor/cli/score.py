@@ -19,11 +19,11 @@ from advisor.batch.inputs import InputError, find_inputs
 from advisor.batch.local import score_locally
 from advisor.batch.output import FORMATS, write_parts
 from advisor.batch.parts import PARTS_SUFFIX, Parts, PartsError
-from advisor.batch.worker import Answer, model_digest
+from advisor.batch.worker import Answer
 from advisor.cli import summary
 from advisor.cli.errors import CommandError, ExitCode
 from advisor.cli.progress import progress
-from advisor.predictor import ModelError
+from advisor.predictor import ModelError, model_digest
 from advisor.render.escape import visible
 from advisor.render.numbers import count, plural
 from advisor.render.score_text import render_rows
@@ -143,6 +143,8 @@ def score(parts: Parts, request: Request, model: str) -> None:
                 score_locally(chunks, min(request.jobs, len(chunks)) or 1, take, with_model=bool(model))
             else:
                 score_on_cluster(request.cluster, chunks, take, model=model)
+        except ModelError as error:  # its files are whole, and yet a worker cannot load it
+            raise CommandError(str(error), ExitCode.UNUSABLE) from error
         except (EngineError, ImportError) as error:
             raise in_words(error, resumable=request.output is not None and parts.started) from error
         finally:

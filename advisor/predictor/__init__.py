@@ -8,7 +8,7 @@ and no training code, decides nothing, and imports scikit-learn only once a mode
 from advisor.predictor.choice import Thresholds, preferred
 from advisor.predictor.facts import LEVEL, MODEL_SCHEMA, OUTPUTS, ModelError, ModelFacts
 from advisor.predictor.predict import Predictor
-from advisor.predictor.store import load_predictor, models_folder
+from advisor.predictor.store import load_predictor, model_digest, models_folder
 
 __all__ = [
     "LEVEL",
@@ -19,6 +19,7 @@ __all__ = [
     "Predictor",
     "Thresholds",
     "load_predictor",
+    "model_digest",
     "models_folder",
     "preferred",
 ]

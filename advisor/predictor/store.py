@@ -49,7 +49,26 @@ def load_predictor(folder: Path | None = None) -> Predictor | None:
 
     Raises ModelError for one that cannot be used: damaged, of another version, or with types that are not expected.
     """
-    where = folder or models_folder()
+    read = _read(folder or models_folder())
+    if read is None:
+        return None
+    facts, content, forests_path = read
+    payload = _payload(content, forests_path)
+    _check_fits(facts, payload, forests_path)
+    return Predictor(facts, payload["forests"], payload["reference"])
+
+
+def model_digest(folder: Path | None = None) -> str:
+    """Of the model of `folder` (None: the shipped one), which is not loaded; "" where there is none.
+
+    Raises ModelError where its files are damaged or of another version.
+    """
+    read = _read(folder or models_folder())
+    return "" if read is None else read[0].sha256
+
+
+def _read(where: Path) -> tuple[ModelFacts, bytes, Path] | None:
+    """Facts and forests, which belong together, and where the latter are."""
     facts_path, forests_path = where / FACTS, where / FORESTS
     try:
         text = facts_path.read_bytes()
@@ -62,9 +81,7 @@ def load_predictor(folder: Path | None = None) -> Predictor | None:
         raise ModelError(f"{forests_path}: {error.strerror}; {RETRAIN}") from error
     if hashlib.sha256(content).hexdigest() != facts.sha256:
         raise ModelError(f"{forests_path}: is not the file that {FACTS} was written with; {RETRAIN}")
-    payload = _payload(content, forests_path)
-    _check_fits(facts, payload, forests_path)
-    return Predictor(facts, payload["forests"], payload["reference"])
+    return facts, content, forests_path
 
 
 def save_model(

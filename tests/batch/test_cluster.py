@@ -17,7 +17,8 @@ from advisor.batch.deadly import EngineError
 from advisor.batch.inputs import find_inputs
 from advisor.batch.parts import CHUNK_FILES, PARTS_SUFFIX, Parts
 from advisor.batch.remote import UnfitWorkerError, score_remotely
-from advisor.batch.worker import Answer, model_digest, score_chunk
+from advisor.batch.worker import Answer, score_chunk
+from advisor.predictor import model_digest
 from tests.batch.clusters import cluster, kill
 from tests.in_process import advisor
 

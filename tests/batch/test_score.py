@@ -22,7 +22,7 @@ from advisor.batch import rows
 from advisor.batch.chunk import score_files
 from advisor.batch.inputs import find_inputs
 from advisor.batch.output import FORMATS, write_parts
-from advisor.batch.parts import PARTS_SUFFIX, Parts, PartsError, chunks_of
+from advisor.batch.parts import CHUNK_FILES, PARTS_SUFFIX, Parts, PartsError, chunks_of
 from advisor.batch.worker import score_chunk
 from advisor.cli.errors import CommandError
 from advisor.cli.main import cli
@@ -163,7 +163,7 @@ def test_every_good_one_is_scored_once_and_every_bad_one_is_named(folder: Path, 
 def test_a_run_that_is_killed_at_any_moment_goes_on_where_it_was(tmp_path: Path) -> None:
     inputs = tmp_path / "in"
     inputs.mkdir()
-    for number in range(34):
+    for number in range(2 * CHUNK_FILES + 2):
         os.link(shutil.copy(SMALL[number % 2], tmp_path / f"{number}"), inputs / f"{number:03}.jsonl.zst")
     output = tmp_path / "out.parquet"
     parts = Path(f"{output}{PARTS_SUFFIX}")
@@ -230,6 +230,6 @@ def test_what_is_asked_wrongly_is_one_line(arguments: list[str], says: str) -> N
 
 
 def test_chunks_hang_on_the_files_alone() -> None:
-    files = [str(number) for number in range(40)]
-    assert [len(chunk) for chunk in chunks_of(files)] == [16, 16, 8]
+    files = [str(number) for number in range(2 * CHUNK_FILES + 1)]
+    assert [len(chunk) for chunk in chunks_of(files)] == [CHUNK_FILES, CHUNK_FILES, 1]
     assert [file for chunk in chunks_of(files) for file in chunk] == files
