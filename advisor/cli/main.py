@@ -12,8 +12,9 @@ import click
 from advisor import __version__
 from advisor.cli.errors import CommandError, ExitCode
 from advisor.cli.left_over import RestoringGroup
+from advisor.cli.model_group import model
+from advisor.cli.shared_options import DURATION, INTERVAL, NO_REDACT, PIDS, WANT, WANT_POOL, WANT_THP
 from advisor.cli.size import size_bytes
-from advisor.cli.wish import MODES, Wanted, WantedPool
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -36,43 +37,6 @@ def cli(context: click.Context, procfs: str, sysfs: str) -> int | None:
         click.echo(context.get_help())
         return None
     return context.invoke(tui)  # type: ignore[no-any-return]  # its exit code
-
-
-PIDS = click.option(
-    "--pid", "pids", type=click.IntRange(min=1), multiple=True, help="Only this process (repeatable)."
-)
-INTERVAL = click.option(
-    "--interval", type=click.FloatRange(min=0.05), default=None, metavar="S", help="Seconds between samples."
-)
-DURATION = click.option(
-    "--duration",
-    type=click.FloatRange(min=0),
-    default=2.0,
-    show_default=True,
-    metavar="S",
-    help="Seconds to watch the host; rates need more than 0.",
-)
-WANT = click.option(
-    "--want",
-    "wanted",
-    type=Wanted(),
-    multiple=True,
-    help="What it takes to give this process thp, thp-off, 2M, 1G or leave, unless a rule forbids it (repeatable).",
-)
-WANT_THP = click.option(
-    "--want-thp",
-    "wanted_thp",
-    type=click.Choice(MODES),
-    help="What it takes to give the host this THP mode, and who then goes without.",
-)
-WANT_POOL = click.option(
-    "--want-pool",
-    "wanted_pools",
-    type=WantedPool(),
-    multiple=True,
-    help="What it takes to give the pool of this page size so many pages in all, and who fits in (repeatable).",
-)
-NO_REDACT = click.option("--no-redact", is_flag=True, help="Keep command lines as they are, secrets included.")
 
 
 @cli.command()
@@ -328,64 +292,6 @@ def trial(context: click.Context, /, command: tuple[str, ...], output: Path | No
     return options.dispatch(context, command, given, output, width=width)
 
 
-@cli.group()
-def model() -> None:
-    """Train the model that predicts gains from measurements, see how good it is, or what it holds."""
-
-
-DATA = click.option(
-    "--data",
-    "data",
-    type=click.Path(path_type=Path),
-    multiple=True,
-    metavar="FILE",
-    help="A data set of measurements (repeatable).  [default: those beside the shipped model]",
-)
-
-
-@model.command("train")
-@DATA
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="DIR",
-    help="Write the model there.  [default: in place of the shipped one]",
-)
-def train(data: tuple[Path, ...], output: Path | None) -> None:
-    """Learn the model from data sets; the same data give the same model."""
-    from advisor.cli import model as command
-
-    command.train(data, output)
-
-
-@model.command("evaluate")
-@DATA
-@click.option("--card", type=click.Path(path_type=Path), metavar="FILE", help="Write the model card, too.")
-@click.option("--chart", type=click.Path(path_type=Path), metavar="FILE", help="Write the chart as SVG, too.")
-@click.option(
-    "--folds",
-    type=click.IntRange(min=0),
-    default=0,
-    metavar="N",
-    help="Groups of families that are held out together; quicker.  [default: each family by itself]",
-)
-def evaluate(data: tuple[Path, ...], card: Path | None, chart: Path | None, folds: int) -> None:
-    """Print how good advice is on families of programs that the model has not seen, beside simple habits."""
-    from advisor.cli import model as command
-
-    command.evaluate(data, card, chart, folds)
-
-
-@model.command("show")
-@click.argument("folder", required=False, type=click.Path(path_type=Path, file_okay=False))
-def show(folder: Path | None) -> None:
-    """What the model in FOLDER, or else the shipped one, says of itself."""
-    from advisor.cli import model as command
-
-    command.show(folder)
-
-
 @cli.command()
 @click.argument("inputs", nargs=-1, required=True, metavar="PATH ...")
 @click.option(
@@ -447,6 +353,9 @@ def explain(name: str | None) -> None:
     from advisor.cli import explain as command
 
     command.run(name)
+
+
+cli.add_command(model)
 
 
 def _text_width(*, to_terminal: bool) -> int:
