@@ -55,6 +55,8 @@ keeps busy."""
 
 SCHEMA = pl.Schema(COLUMNS)
 
+REASONS = "reasons"
+
 SEEN = ("rss_bytes", "anon_bytes", "hugetlb_bytes", "huge_coverage", "page_table_bytes")
 """Columns that the feature table and the memory of a report call the same."""
 
@@ -118,7 +120,13 @@ def rows_of_report(file: str, report: Report) -> list[Row]:
 
 def as_frame(rows: Sequence[Row]) -> pl.DataFrame:
     """Rows as a frame with the columns of SCHEMA."""
-    return pl.DataFrame({name: [row[name] for row in rows] for name in COLUMNS}, schema=SCHEMA)
+    single = {name: [row[name] for row in rows] for name in COLUMNS if name != REASONS}
+    reasons = [row[REASONS] for row in rows]
+    for place in range(TOP_REASONS):  # lists one by one would cost as much as all other columns
+        single[f"{REASONS} {place}"] = [of[place] if len(of) > place else None for of in reasons]
+    types = {name: SCHEMA.get(name, pl.String()) for name in single}
+    listed = pl.concat_list(pl.col(f"^{REASONS} [0-9]$")).list.drop_nulls().alias(REASONS)
+    return pl.DataFrame(single, schema=types).with_columns(listed).select(SCHEMA.names())
 
 
 def _advised(

@@ -109,19 +109,9 @@ def rows(timeline: Timeline, processes: Sequence[ProcessState], host: HostValues
     """The columns in `COLUMNS`, one row a process in the given order."""
     state = timeline.host_last
     sizes = (host["host_pmd_bytes"], host["host_pool_gigantic_page_bytes"])
-    limits = _Limits(state)
-    return pl.DataFrame(
-        [
-            (
-                nodes_of(process, timeline.header.host.nodes),
-                *limits.of_pools(process, sizes),
-                *limits.of_memory(process),
-            )
-            for process in processes
-        ],
-        schema=COLUMNS,
-        orient="row",
-    )
+    limits, nodes = _Limits(state), timeline.header.host.nodes
+    made = [(nodes_of(process, nodes), *limits.of(process, sizes)) for process in processes]
+    return pl.DataFrame(made, schema=COLUMNS, orient="row")
 
 
 def nodes_of(process: ProcessState, nodes: Sequence[int] | None) -> str | None:
@@ -145,13 +135,22 @@ def _nodes(told: str, otherwise: set[int]) -> set[int]:
 
 
 class _Limits:
-    """Limits of all cgroups, asked for one process at a time."""
+    """Limits of all cgroups, asked for one process at a time; those of one cgroup are answered once."""
 
     def __init__(self, state: HostState) -> None:
         self.hugetlb: dict[tuple[int, str], list[CgroupHugetlb]] = {}
         for facts in state.cgroup_hugetlb:
             self.hugetlb.setdefault((facts.version, facts.path), []).append(facts)
         self.memory = {(facts.version, facts.path): facts for facts in state.cgroup_memory or ()}
+        self._answered: dict[tuple[object, ...], tuple[int | str | None, ...]] = {}
+
+    def of(self, process: ProcessState, sizes: Sequence[object]) -> tuple[int | str | None, ...]:
+        """What holds for the pools, then for memory."""
+        memberships = process.facts.cgroup if process.facts is not None else None
+        key = tuple((one.hierarchy, *one.controllers, one.path) for one in memberships or ())
+        if key not in self._answered:
+            self._answered[key] = (*self.of_pools(process, sizes), *self.of_memory(process))
+        return self._answered[key]
 
     def of_pools(self, process: ProcessState, sizes: Sequence[object]) -> tuple[int | None, int | None, str | None]:
         """Room in the pool of each size, and the cgroup that leaves least of any."""

@@ -188,6 +188,7 @@ def decide(
         bloat_bytes=None if about_shmem else bloat_bytes(policy, row, sized),
         reasons=asked + reasons if by_wish else reasons[:1] + asked + reasons[1:],
         alternatives=Alternatives(partial(_alternatives, choice, page, said, row, expectation)),
+        limited=bool(unavailable),
         artefacts=[],
         bloat_basis=None if about_shmem else bloat_basis(policy, row),
     )

@@ -92,10 +92,9 @@ def expectations(
 ) -> list[Expectation]:
     """One for each row. permitted: the targets that may be advised to each."""
     choices = preferred(predicted.rows, predicted.thresholds, **circumstances(rows, permitted)).to_list()
-    return [
-        Expectation(_gains(row, predicted.level), choice, row["abstained"], predicted.thresholds.least_gain)
-        for row, choice in zip(predicted.rows.to_dicts(), choices, strict=True)
-    ]
+    least, silent = predicted.thresholds.least_gain, predicted.rows["abstained"].to_list()
+    gains = _gains_by_row(predicted.rows, predicted.level)
+    return [Expectation(*each, least) for each in zip(gains, choices, silent, strict=True)]
 
 
 def circumstances(rows: Sequence[Row], permitted: Sequence[frozenset[Target]]) -> dict[str, Any]:
@@ -256,12 +255,17 @@ def _as_policy(target: Target) -> tuple[Policy, PageSize | None]:
     }[target]
 
 
-def _gains(row: Row, level: float) -> dict[Target, Gain]:
-    return {
-        output: Gain(row[f"{output}_gain"], row[f"{output}_gain_low"], row[f"{output}_gain_high"], level)
-        for output in OUTPUTS
-        if output != "further" and row.get(f"{output}_gain") is not None
-    }
+def _gains_by_row(rows: pl.DataFrame, level: float) -> list[dict[Target, Gain]]:
+    """By row, the gain of each target that the model knows, in the order of OUTPUTS; empty where it abstains."""
+    found: list[dict[Target, Gain]] = [{} for _ in range(rows.height)]
+    for output in OUTPUTS:
+        names = [f"{output}_gain", f"{output}_gain_low", f"{output}_gain_high"]
+        if output == "further" or names[0] not in rows.columns:
+            continue
+        for gains, median, low, high in zip(found, *(rows[name].to_list() for name in names), strict=True):
+            if median is not None:
+                gains[output] = Gain(median, low, high, level)
+    return found
 
 
 def _log(gain: float) -> float:

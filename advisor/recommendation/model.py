@@ -123,7 +123,8 @@ class Recommendation(Struct, frozen=True):
     where they cannot be computed; pages_basis says what was counted. expected_gain: None without a model.
     bloat_bytes: upper bound of the growth that the policy risks (thp), prevents (thp-off), or costs by
     rounding up (hugetlb); bloat_basis: pages (counted in a scan) or smaps (a bound), for thp and thp-off.
-    reasons: the deciding one first.
+    reasons: the deciding one first. limited: the host has no room for something that would be better; an alternative
+    says what.
     """
 
     policy: str
@@ -139,6 +140,7 @@ class Recommendation(Struct, frozen=True):
     alternatives: Sequence[Alternative]
     artefacts: list[str]
     bloat_basis: str | None = None
+    limited: bool = False
 
 
 class ProcessAdvice(Struct, frozen=True):

@@ -144,7 +144,7 @@ def need_of(one: ProcessAdvice) -> Need | None:
 
 def denied_policy(advised: Recommendation) -> Alternative | None:
     """What a process that is left alone would have, had nobody asked for another mode or pool; None for others."""
-    if advised.policy != Policy.LEAVE:
+    if advised.policy != Policy.LEAVE or not advised.limited:
         return None
     return next((other for other in advised.alternatives if other.why_not in (MODE_DENIES, POOL_TOO_SMALL)), None)
 
@@ -312,6 +312,8 @@ def _lost(one: Wanting, means: Means | None, short: frozenset[int]) -> str | Non
         return f"Huge pages for {show_bytes(row[kind] or 0)}{_worth(lost)}."
     if means is Means.ALREADY and one.need is Need.POOL and one.recommendation.page_bytes in short:
         return "Its pages when it is started anew, if others come first: fewer were asked for than are in use."
+    if not one.recommendation.limited:
+        return None
     said = [other.why_not for other in one.recommendation.alternatives]
     refused = next((why for why in said if why in (NO_ROOM, POOL_TOO_SMALL)), None)
     return f"A pool: {refused}." if refused else None
