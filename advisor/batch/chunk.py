@@ -8,7 +8,7 @@ from typing import NamedTuple
 import polars as pl
 from polars.exceptions import PanicException
 
-from advisor.batch import hosts, rows
+from advisor.batch import rows
 from advisor.batch.inputs import InputError, as_text
 from advisor.batch.load import DamagedError, load
 from advisor.features import Observed, feature_tables, observe
@@ -19,10 +19,9 @@ from advisor.rules import evaluate
 
 
 class Scored(NamedTuple):
-    """What came of some files. rows: `rows.SCHEMA`; hosts: `hosts.SCHEMA`, one an input."""
+    """What came of some files. rows: `rows.SCHEMA`."""
 
     rows: pl.DataFrame
-    hosts: pl.DataFrame
     errors: list[InputError]
 
 
@@ -38,15 +37,14 @@ def score_files(files: Sequence[str], predictor: Predictor | None, *, base: str 
 
     base: folder of relative names, "" for the current one; rows and errors have the names as they are given.
     """
-    made: dict[str, tuple[list[rows.Row], hosts.Row]] = {}
+    made: dict[str, list[rows.Row]] = {}
     errors: list[InputError] = []
     ready: list[_Ready] = []
     for file in files:
         try:
             content, cut = load(file, base)
             if isinstance(content, Report):
-                name = as_text(file)
-                made[file] = rows.rows_of_report(name, content), hosts.host_row_of_report(name, content)
+                made[file] = rows.rows_of_report(as_text(file), content)
             else:
                 ready.append(_Ready(file, observe(content)))
         except DamagedError as damaged:
@@ -56,15 +54,12 @@ def score_files(files: Sequence[str], predictor: Predictor | None, *, base: str 
         else:
             errors += [cut] if cut is not None else []
     made |= _advised(ready, predictor, errors)
-    found = [made[file] for file in files if file in made]
-    return Scored(
-        rows.as_frame([row for part, _ in found for row in part]), hosts.as_frame([row for _, row in found]), errors
-    )
+    return Scored(rows.as_frame([row for file in files for row in made.get(file, ())]), errors)
 
 
 def _advised(
     ready: Sequence[_Ready], predictor: Predictor | None, errors: list[InputError]
-) -> dict[str, tuple[list[rows.Row], hosts.Row]]:
+) -> dict[str, list[rows.Row]]:
     """Rules and model see all rows together; the advice for a host is its own matter."""
     if not ready:
         return {}
@@ -80,20 +75,15 @@ def _advised(
     predictions = predictor.predict(table) if predictor is not None else None
     found, begin = {}, 0
     for file, observed in ready:
-        timeline, count = observed.timeline, len(observed.processes)
+        count = len(observed.processes)
         told = findings.part(begin, count)
         predicted = None
         if predictor is not None and predictions is not None:
             facts = predictor.facts
             predicted = Predicted(predictions.slice(begin, count), facts.thresholds, facts.level)
         try:
-            advice, plan = recommend(told.features, predicted, state=timeline.host_last, findings=told)
-            host = timeline.header.host
-            memory = (timeline.host_last.meminfo or {}).get("MemTotal")
-            found[file] = (
-                rows.rows_of_advice(as_text(file), told.rows, advice, plan),
-                hosts.host_row(as_text(file), host.hostname, host.kernel, timeline.samples, count, memory, plan),
-            )
+            advice, plan = recommend(told.features, predicted, state=observed.timeline.host_last, findings=told)
+            found[file] = rows.rows_of_advice(as_text(file), told.rows, advice, plan)
         except (Exception, PanicException) as error:  # as above
             errors.append(_unforeseen(file, error))
         begin += count

@@ -22,6 +22,8 @@ AHEAD = 2
 ONE_THREAD = {"POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 """Environment of a worker: as many workers as CPUs, one thread each."""
 
+WARM = "advisor.batch.warm"
+
 Chunks = Mapping[int, Sequence[str]]
 Take = Callable[[int, Answer], None]
 
@@ -71,10 +73,13 @@ def _attempt(files: Sequence[str], *, with_model: bool) -> Answer | None:
 
 @contextmanager
 def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
-    """Processes that are started anew, not forked, as polars has threads. At its end they end, whatever they do."""
+    """Processes that are forked from one without threads, where only `warm` is imported, not from this one: polars
+    has threads. At its end they end, whatever they do."""
     before = {name: os.environ.get(name) for name in ONE_THREAD}
     os.environ.update(ONE_THREAD)
-    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), worker.begin)
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([WARM])
+    pool = ProcessPoolExecutor(jobs, context, worker.begin)
     try:
         yield pool
     finally:

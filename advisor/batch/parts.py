@@ -24,7 +24,7 @@ any, 385 with 4 of them, 446 with 8, 558 with 16, and needs 2 % more CPU with 4 
 """
 
 PLAN_FILE = "plan.json"
-ROWS, HOSTS, ERRORS = "rows.parquet", "hosts.parquet", "errors.json"
+ROWS, ERRORS = "rows.parquet", "errors.json"
 PARTS_SUFFIX = ".parts"
 
 
@@ -85,19 +85,14 @@ class Parts:
         if not self.started:
             shutil.rmtree(self.folder, ignore_errors=True)
 
-    def add(self, number: int, rows: bytes, hosts: bytes, errors: Sequence[InputError]) -> None:
+    def add(self, number: int, rows: bytes, errors: Sequence[InputError]) -> None:
         """Keep what came of a chunk; a second answer, as of a worker that was thought dead, changes nothing."""
         self._write(self._file(number, ROWS), rows)
-        self._write(self._file(number, HOSTS), hosts)
         self._write(self._file(number, ERRORS), msgspec.json.encode(errors))
 
     def rows(self) -> list[Path]:
         """Parquet files of rows, in order."""
         return [self._file(number, ROWS) for number in range(len(self.chunks))]
-
-    def hosts(self) -> list[Path]:
-        """Parquet files of hosts, in order."""
-        return [self._file(number, HOSTS) for number in range(len(self.chunks))]
 
     def errors(self) -> Iterator[InputError]:
         """Errors of all chunks, in order."""

@@ -20,10 +20,9 @@ from advisor.predictor import Predictor, load_predictor
 
 
 class Answer(NamedTuple):
-    """What came of a chunk: two tables as parquet, and errors."""
+    """What came of a chunk: rows as parquet, and errors."""
 
     rows: bytes
-    hosts: bytes
     errors: list[InputError]
     row_count: int
 
@@ -31,7 +30,7 @@ class Answer(NamedTuple):
 def score_chunk(files: Sequence[str], *, with_model: bool, base: str = "") -> Answer:
     """Score these files. with_model: with the shipped model; else by rules alone. base: folder of relative names."""
     scored = score_files(files, _predictor() if with_model else None, base=base)
-    answer = Answer(_parquet(scored.rows), _parquet(scored.hosts), scored.errors, scored.rows.height)
+    answer = Answer(_parquet(scored.rows), scored.errors, scored.rows.height)
     del scored
     if not gc.isenabled():  # see `begin`; a cluster's worker looks after itself
         gc.collect()

@@ -135,7 +135,7 @@ def score(parts: Parts, request: Request, model: str) -> None:
     with progress("scoring", files, shown=request.progress) as advance:
 
         def take(number: int, answer: Answer) -> None:
-            parts.add(number, answer.rows, answer.hosts, answer.errors)
+            parts.add(number, answer.rows, answer.errors)
             advance(len(chunks[number]))
 
         try:

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from advisor.collect.options import SamplerOptions
 from advisor.collect.sampler import Sampler
 from advisor.collect.session import make_header
+from advisor.lean import leave_out_pandas
 from advisor.procfs.fs import KernelFs
 from advisor.profile.codec import ProfileError, load_profile
 from advisor.profile.model import Profile
@@ -35,6 +36,7 @@ ADVICE_SHARE = 0.1
 
 def main() -> None:
     """Do the job that comes first on stdin until stdin ends."""
+    leave_out_pandas()
     orders, frames = sys.stdin.buffer, take_stdout()
     job = read_order(orders)
     if not isinstance(job, Job):

@@ -50,7 +50,7 @@ def test_a_cluster_writes_the_same_bytes_and_goes_on_with_what_others_began(
             dask.address, {0: begun.chunks[0]}, lambda _, answer: there.append(answer), model=model_digest()
         )
         assert there == [here], "so that either goes on with what the other began"
-        begun.add(0, here.rows, here.hosts, here.errors)
+        begun.add(0, here.rows, here.errors)
         done = advisor("score", "in", "--dask", dask.address, "--resume", "-o", "resumed.parquet")
         assert done.returncode == 5 and "scored before" in done.stderr, done.stderr
         assert Path("resumed.parquet").read_bytes() == Path("jobs.parquet").read_bytes()

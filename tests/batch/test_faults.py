@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import re
 import resource
@@ -15,7 +16,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
 import pytest
 import zstandard
 
@@ -46,8 +46,7 @@ def test_a_worker_that_is_killed_loses_nothing_and_doubles_nothing() -> None:
     def take(number: int, answer: Answer) -> None:
         taken.append((number, answer))
         if len(taken) == 3:
-            workers = [one for one in psutil.Process().children() if "spawn_main" in " ".join(one.cmdline())]
-            os.kill(workers[0].pid, signal.SIGKILL)
+            os.kill(multiprocessing.active_children()[0].pid or 0, signal.SIGKILL)
 
     score_locally(chunks, 2, take, with_model=False)
     assert Counter(number for number, _ in taken) == Counter(range(12))
@@ -59,7 +58,7 @@ def test_a_file_that_kills_whoever_scores_it_is_named_and_costs_the_others_nothi
 
     def attempt(files: list[str]) -> Answer | None:
         asked.append(list(files))
-        return None if "deadly" in files else Answer(b"rows of " + "".join(files).encode(), b"", [], len(files))
+        return None if "deadly" in files else Answer(b"rows of " + "".join(files).encode(), [], len(files))
 
     answer = deadly.file_by_file(["a", "deadly", "b"], attempt)  # type: ignore[arg-type]
     assert answer.rows == b"rows of ab"
@@ -189,9 +188,9 @@ def test_a_full_disk_is_one_line_and_what_is_done_is_kept(suffix: str, tmp_path:
     parts = Parts(tmp_path / "parts", [str(IDLE)], "")
     parts.begin(resume=False)
     with full_disk(1000), pytest.raises(OSError, match="File too large") as failed:
-        parts.add(0, answer.rows, answer.hosts, answer.errors)
+        parts.add(0, answer.rows, answer.errors)
     assert failed.value.filename and parts.missing() == [0]
-    parts.add(0, answer.rows, answer.hosts, answer.errors)
+    parts.add(0, answer.rows, answer.errors)
     with full_disk(1000), pytest.raises(OSError):
         write_parts(parts.rows(), tmp_path / f"out.{suffix}")
     assert [path.name for path in tmp_path.iterdir()] == ["parts"]

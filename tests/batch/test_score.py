@@ -59,10 +59,6 @@ def test_a_row_says_what_the_report_says() -> None:
         expected = rows.as_frame(rows.rows_of_report(str(path), report))
         found = scored.rows.filter(file=str(path))
         assert found.equals(expected, null_equal=True), path.name
-        host = scored.hosts.row(by_predicate=pl.col("file") == str(path), named=True)
-        assert host["page_table_bytes"] == report.plan.page_table_bytes.before
-        growth = sum((pool.pages - (pool.current_pages or 0)) * pool.page_bytes for pool in report.plan.pools)
-        assert host["pool_growth_bytes"] == growth
 
 
 def test_a_report_is_an_input_like_a_profile(tmp_path: Path) -> None:
@@ -163,7 +159,7 @@ def test_every_good_one_is_scored_once_and_every_bad_one_is_named(folder: Path, 
 def test_a_run_that_is_killed_at_any_moment_goes_on_where_it_was(tmp_path: Path) -> None:
     inputs = tmp_path / "in"
     inputs.mkdir()
-    for number in range(2 * CHUNK_FILES + 2):
+    for number in range(12 * CHUNK_FILES + 2):  # so many that it is never done when it is killed
         os.link(shutil.copy(SMALL[number % 2], tmp_path / f"{number}"), inputs / f"{number:03}.jsonl.zst")
     output = tmp_path / "out.parquet"
     parts = Path(f"{output}{PARTS_SUFFIX}")
@@ -174,7 +170,7 @@ def test_a_run_that_is_killed_at_any_moment_goes_on_where_it_was(tmp_path: Path)
         until = time.monotonic() + 60
         while time.monotonic() < until and len(list(parts.glob("*.errors.json"))) < done:
             time.sleep(0.001)
-        time.sleep(chance.random() * 0.1)
+        time.sleep(chance.random() * 0.05)
         run.send_signal(signal.SIGKILL)
         run.wait()
     before = {path.name: path.stat().st_mtime_ns for path in parts.glob("*.errors.json")}
@@ -199,7 +195,7 @@ def test_parts_of_something_else_are_refused(folder: Path, tmp_path: Path) -> No
     parts = Parts(tmp_path / "p", files, "one")
     parts.begin(resume=False)
     answer = score_chunk(files, with_model=False)
-    parts.add(0, answer.rows, answer.hosts, answer.errors)
+    parts.add(0, answer.rows, answer.errors)
     assert not parts.missing()
     with pytest.raises(PartsError, match="another model"):
         Parts(tmp_path / "p", files, "two").begin(resume=True)
