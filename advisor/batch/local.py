@@ -11,6 +11,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
 from itertools import islice
+from multiprocessing import forkserver
 
 from advisor.batch import worker
 from advisor.batch.deadly import file_by_file
@@ -23,6 +24,9 @@ ONE_THREAD = {"POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_T
 """Environment of a worker: as many workers as CPUs, one thread each."""
 
 WARM = "advisor.batch.warm"
+
+ENDING_S = 5.0
+"""Seconds that a worker has to end once it is told to. Source: own choice. Reason: it ends at once, if at all."""
 
 Chunks = Mapping[int, Sequence[str]]
 Take = Callable[[int, Answer], None]
@@ -87,5 +91,8 @@ def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
         pool.shutdown(wait=False, cancel_futures=True)
         for process in processes:
             process.terminate()
+        for process in processes:
+            process.join(ENDING_S)
+        forkserver._forkserver._stop()  # type: ignore[attr-defined]  # it would stay until this process ends
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})

@@ -19,6 +19,7 @@ from advisor.render.numbers import count
 from advisor.tui.asking import Asking
 from advisor.tui.detail import DetailView
 from advisor.tui.filter_field import FilterField
+from advisor.tui.garbage import LOOK_S, look
 from advisor.tui.host_panel import HostPanel
 from advisor.tui.ink import Ink
 from advisor.tui.key_bar import KeyBar
@@ -101,6 +102,7 @@ class WatchApp(App[None]):
             # Only the main thread may take signals; elsewhere, as in tests, whoever runs the loop has them.
             with contextlib.suppress(RuntimeError, ValueError):
                 loop.add_signal_handler(number, self.action_interrupt)
+        self.set_interval(LOOK_S, look)
         self.call_after_refresh(self._watch)  # what watches takes a CPU for a second: first the screen, then that
 
     def on_unmount(self) -> None:

@@ -23,8 +23,8 @@ PATIENCE_S = 60.0
 """Seconds until a wait gives up, which a busy machine may need; a pass takes a small part of it."""
 
 
-OVER = re.compile(r"(?m)^over: (\d+)$")
-"""What the shell says behind a command."""
+OVER = re.compile(r"(?m)^(?:[#$] )?over: (\d+)$")
+"""What the shell says behind a command; behind its prompt, where the command was typed before that was there."""
 
 
 class Flags(NamedTuple):
