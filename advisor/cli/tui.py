@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from advisor import __version__
 from advisor.cli.errors import CommandError, ExitCode
 from advisor.render.escape import visible, visible_lines
-from advisor.tui.app import INTERRUPTED, AdvisorApp
+from advisor.tui.app import AdvisorApp
 from advisor.tui.hangup import end_with_terminal
+from advisor.tui.watch_app import INTERRUPTED
 from advisor.watch.child import Watcher
 from advisor.watch.frames import Job
 

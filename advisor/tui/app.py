@@ -34,12 +34,6 @@ if TYPE_CHECKING:
     from advisor.tui.trial_screen import TrialSource
     from advisor.tui.trial_settings import TrialSettings
 
-INTERRUPTED = 130
-"""What the shell is told after Ctrl-C or SIGTERM, as every command of this program does."""
-
-LOADING = "Looking at this host ..."
-OPENING = "Opening the recording ..."
-
 
 class AdvisorApp(WatchApp):
     """Shows what a source sends. Give it the source; run it; `return_code` is the exit code."""

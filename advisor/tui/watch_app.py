@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import signal
 import threading
-from typing import TYPE_CHECKING
 
 from textual.app import App, ComposeResult
 from textual.containers import Vertical
@@ -31,9 +30,6 @@ from advisor.tui.source import Source
 from advisor.tui.table import ProcessTable
 from advisor.tui.themes import DARK, THEMES, role_styles
 from advisor.watch.frames import Frame, LookAt, Problem, Tick
-
-if TYPE_CHECKING:
-    pass
 
 INTERRUPTED = 130
 """What the shell is told after Ctrl-C or SIGTERM, as every command of this program does."""

@@ -12,13 +12,14 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from advisor.report.document import Report
-from advisor.tui.app import INTERRUPTED, LOADING, AdvisorApp
+from advisor.tui.app import AdvisorApp
 from advisor.tui.columns import COLUMNS, Order, arranged
 from advisor.tui.detail import DetailView
 from advisor.tui.help import HelpScreen
 from advisor.tui.key_bar import KeyBar
 from advisor.tui.table import ProcessTable
 from advisor.tui.themes import CONTRAST, DARK, LIGHT
+from advisor.tui.watch_app import INTERRUPTED, LOADING
 from tests.render.conftest import make_report
 from tests.tui.fake import FakeSource, names, play, said, screen_text, settled, until
 

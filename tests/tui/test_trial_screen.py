@@ -15,8 +15,9 @@ from textual.widgets import Input, Select
 from advisor.render.live_text import render_live_json, render_live_text
 from advisor.trial.live_document import LiveMetric
 from advisor.tui import trial_screen
-from advisor.tui.app import INTERRUPTED, AdvisorApp
+from advisor.tui.app import AdvisorApp
 from advisor.tui.trial_screen import TrialScreen
+from advisor.tui.watch_app import INTERRUPTED
 from advisor.watch.trial_frames import Died, Done, Go, Prepare, Ready, Refused, TrialFrame, Under
 from tests.render.conftest import make_report
 from tests.trial.test_live_text import trial
