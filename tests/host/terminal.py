@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shlex
@@ -22,6 +23,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 60.0
 """Seconds until a wait gives up, which a busy machine may need; a pass takes a small part of it."""
 
+SERVERS = itertools.count()
+"""Numbers for the names of this process's tmux servers."""
 
 OVER = re.compile(r"(?m)^(?:[#$] )?over: (\d+)$")
 """What the shell says behind a command; behind its prompt, where the command was typed before that was there."""
@@ -155,7 +158,9 @@ def terminal(size: tuple[int, int]) -> Iterator[Terminal]:
     tmux = shutil.which("tmux")
     if tmux is None:
         pytest.skip("tmux is not on this host")
-    one = Terminal(tmux, f"hugepage-advisor-test-{os.getpid()}")
+    # A server of its own for each: one of the same name may still be ending, and takes the new session with it.
+    server = f"hugepage-advisor-test-{os.getpid()}-{next(SERVERS)}"
+    one = Terminal(tmux, server)
     environment = {"PYTHONPATH": str(ROOT), "LC_ALL": "C.UTF-8"}
     settings = [word for name, value in environment.items() for word in ("-e", f"{name}={value}")]
     columns, lines = map(str, size)
@@ -164,7 +169,7 @@ def terminal(size: tuple[int, int]) -> Iterator[Terminal]:
         one.until(lambda: one.text().strip() != "", "the prompt of the shell")
         yield one
     finally:
-        subprocess.run([tmux, "-L", f"hugepage-advisor-test-{os.getpid()}", "kill-server"], capture_output=True)
+        subprocess.run([tmux, "-L", server, "kill-server"], capture_output=True)
 
 
 def advisor(*arguments: str) -> list[str]:
