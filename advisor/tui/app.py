@@ -51,7 +51,8 @@ class AdvisorApp(WatchApp):
 
     @on(Input.Changed, "#filter")
     def _filter_by(self, event: Input.Changed) -> None:
-        self._look(replace(self._view, wanted=event.value))
+        if event.value != self._view.wanted:
+            self._look(replace(self._view, wanted=event.value))
 
     @on(Input.Submitted, "#filter")
     def _filter_is_typed(self) -> None:
@@ -82,7 +83,7 @@ class AdvisorApp(WatchApp):
 
     def action_filter(self) -> None:
         field = self.query_one(FilterField)
-        field.display = True  # not by a class, which would take a refresh: the next key is for the filter already
+        field.place(is_wanted=True)
         self.screen.set_focus(field)
 
     async def action_back(self) -> None:
@@ -91,7 +92,8 @@ class AdvisorApp(WatchApp):
             self._opened = None
             self._look_at()
             self.screen_stack[0].remove_class("-detail")
-        else:
+        elif self._view.wanted:
+            self._look(replace(self._view, wanted=""))  # at once; the field says so only after what follows here
             self.query_one(FilterField).value = ""
         self._place_filter()
         self.query_one(ProcessTable).focus()

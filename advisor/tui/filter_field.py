@@ -11,11 +11,12 @@ from advisor.tui.table import ProcessTable
 
 
 class FilterField(Input):
-    """Hidden until it is wanted. Keys that move a cursor up and down move that of the table while words are typed."""
+    """Hidden until it is wanted; then it lies on the last line of the body, above what is there. Keys that move a
+    cursor up and down move that of the table while words are typed."""
 
     DEFAULT_CSS = """
     FilterField, FilterField:focus {
-        height: 1; border: none; padding: 0 1; display: none; background: $surface;
+        height: 1; border: none; padding: 0 1; display: none; background: $surface; layer: above; dock: bottom;
     }
     """
 
@@ -28,6 +29,11 @@ class FilterField(Input):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(placeholder="filter: name, pid, application, user, cgroup, state, advice", id=id)
+
+    def place(self, is_wanted: bool) -> None:
+        """Show or hide it. At once, not by a class, which would take a refresh: the next key may be for it."""
+        self.display = is_wanted
+        self.screen.query_one(ProcessTable).cover(is_wanted)
 
     def action_table(self, what: str, number: int) -> None:
         table = self.screen.query_one(ProcessTable)

@@ -92,7 +92,9 @@ class ProcessTable(ScrollView, can_focus=True):
         self._opened: set[str] = set()
         self._marks: set[Identity] = set()
         self._standing = ""
+        self._is_covered = False
         self._painted: dict[int, tuple[Line, Text]] = {}
+        self._ahead: dict[int, tuple[Line, Text]] = {}
 
     @property
     def rows(self) -> Sequence[Row]:
@@ -165,6 +167,13 @@ class ProcessTable(ScrollView, can_focus=True):
         else:
             self.virtual_size = room
 
+    def cover(self, is_covered: bool) -> None:
+        """Leave the last line blank: something lies on it, for which the screen needs no new layout then."""
+        if is_covered != self._is_covered:
+            self._is_covered = is_covered
+            self._stand()
+            self._keep_in_sight()
+
     def on_resize(self, event: Resize) -> None:
         """Columns are chosen by the width when lines are drawn."""
         del event
@@ -174,21 +183,30 @@ class ProcessTable(ScrollView, can_focus=True):
     def render_line(self, y: int) -> Strip:
         """The titles, the row that is scrolled to this line, or, at the bottom, what stands below them."""
         line = self._line(y)
-        text = self._text(line)
+        known, text = self._ahead.pop(y, (None, Text()))
+        if line != known:
+            text = self._text(line)
         self._painted[y] = line, text
         return self._strip(line, text)
 
     def _redraw(self) -> None:
         """Have the lines drawn that say something else than before: a tick changes few, and drawing costs most."""
+        self._ahead.clear()
         for y, (painted, text) in self._painted.items():
             line = self._line(y) if y < self.size.height else painted
-            if line != painted and (line[1:] != painted[1:] or self._text(line) != text):
+            if line == painted:
+                continue
+            self._ahead[y] = line, self._text(line)
+            if line[1:] != painted[1:] or self._ahead[y][1] != text:
                 self.refresh(Region(0, y, self.size.width, 1))
 
     def _line(self, y: int) -> Line:
         if y < HEADER_LINES:
             return Line(self._view.order, "table--header")
-        if self._standing and y == self.scrollable_content_region.height - 1:
+        bottom = self.scrollable_content_region.height - 1
+        if self._is_covered and y == bottom:
+            return Line(None, "")
+        if self._standing and y == bottom - self._is_covered:
             return Line(self._standing, "table--standing", " ")
         place = y - HEADER_LINES + self.scroll_offset.y
         if place >= len(self._rows):
@@ -290,7 +308,7 @@ class ProcessTable(ScrollView, can_focus=True):
             self.scroll_to(y=self._cursor - sight + 1, animate=False, force=True)
 
     def _fixed_lines(self) -> int:
-        return HEADER_LINES + bool(self._standing)
+        return HEADER_LINES + bool(self._standing) + self._is_covered
 
     def _lines_in_sight(self) -> int:
         return self.scrollable_content_region.height - self._fixed_lines()

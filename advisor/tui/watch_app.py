@@ -82,7 +82,7 @@ class WatchApp(App[None]):
         with Vertical(id="body"):
             yield Static(LOADING if self._source.is_live else OPENING, id="empty")
             yield ProcessTable(id="processes")
-        yield FilterField(id="filter")
+            yield FilterField(id="filter")
         yield ReplayBar(id="replay")
         yield KeyBar()
 
@@ -230,7 +230,7 @@ class WatchApp(App[None]):
 
     def _place_filter(self) -> None:
         """In sight while it filters the table that is in sight."""
-        self.query_one(FilterField).display = bool(self._view.wanted) and self._opened is None
+        self.query_one(FilterField).place(bool(self._view.wanted) and self._opened is None)
 
     def action_interrupt(self) -> None:
         self.exit(return_code=INTERRUPTED)

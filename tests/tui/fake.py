@@ -88,6 +88,14 @@ class FakeSource:
 Scenario = Callable[[AdvisorApp, "Pilot[None]"], Awaitable[None]]
 
 
+def many(report: Report, number: int) -> Report:
+    """The first process of this report so often, each with a pid and a name of its own."""
+    first = report.processes[0]
+    return replace(
+        report, processes=[replace(first, pid=1000 + n, start_ticks=n, name=f"worker-{n}") for n in range(number)]
+    )
+
+
 def play(
     source: FakeSource,
     scenario: Scenario,

@@ -6,10 +6,8 @@ import gc
 
 import pytest
 from msgspec.structs import replace
-from textual.events import Key
 from textual.pilot import Pilot
 from textual.widget import Widget
-from textual.widgets import Input
 
 from advisor.report.document import Report
 from advisor.tui.app import AdvisorApp
@@ -21,19 +19,12 @@ from advisor.tui.table import ProcessTable
 from advisor.tui.themes import CONTRAST, DARK, LIGHT
 from advisor.tui.watch_app import INTERRUPTED, LOADING
 from tests.render.conftest import make_report
-from tests.tui.fake import FakeSource, names, play, said, screen_text, settled, until
+from tests.tui.fake import FakeSource, many, names, play, said, screen_text, settled, until
 
 
 @pytest.fixture
 def report() -> Report:
     return make_report()
-
-
-def many(report: Report, number: int) -> Report:
-    first = report.processes[0]
-    return replace(
-        report, processes=[replace(first, pid=1000 + n, start_ticks=n, name=f"worker-{n}") for n in range(number)]
-    )
 
 
 def test_until_the_first_tick_it_says_that_it_is_looking(report: Report) -> None:
@@ -68,36 +59,6 @@ def test_resizing_down_and_up_keeps_everything_in_place(report: Report) -> None:
             await pilot.pause()
             assert len(screen_text(app).splitlines()) == size[1]
         assert app.query_one(ProcessTable).current is before
-
-    play(FakeSource(report), scenario)
-
-
-def test_the_filter_narrows_as_it_is_typed_and_escape_shows_all(report: Report) -> None:
-    async def scenario(app: AdvisorApp, pilot: Pilot[None]) -> None:
-        await pilot.press("slash", *"qem")
-        assert names(app) == ["qemu-system-x86"]
-        await pilot.press("enter")
-        assert isinstance(app.focused, ProcessTable)
-        assert app.query_one("#filter").display
-        await pilot.press("enter")
-        await pilot.pause()
-        assert not app.query_one("#filter").display, "not in the way of the detail"
-        await pilot.press("escape", "escape")
-        assert names(app) == [process.name for process in report.processes]
-        await pilot.press("slash", *"zzz[b]")
-        await pilot.pause()
-        assert "None of" in said(app, "empty") and "zzz[b]" in said(app, "empty")
-
-    play(FakeSource(report), scenario)
-
-
-def test_what_is_typed_right_after_the_slash_is_for_the_filter(report: Report) -> None:
-    async def scenario(app: AdvisorApp, pilot: Pilot[None]) -> None:
-        for key, character in (("slash", "/"), ("q", "q"), ("slash", "/")):
-            app.post_message(Key(key, character))
-        await until(pilot, lambda: app.query_one("#filter", Input).value == "q/")
-        assert app.query_one("#filter", Input).value == "q/"
-        assert app.return_code is None
 
     play(FakeSource(report), scenario)
 
