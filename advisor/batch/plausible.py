@@ -1,15 +1,12 @@
-"""Whether numbers of a profile can be true: what passed for JSON may still be nonsense, and sums would hide it."""
+"""Whether totals of a profile can be true: what passed for JSON may still be nonsense, and sums would hide it.
+
+Sizes of mappings are looked at while they are decoded (`advisor.profile.model.Size`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import chain
-
-from advisor.profile.timeline import ProcessState, Timeline
-
-MOST_BYTES = 1 << 57
-"""What no size on any machine exceeds. Source: Documentation/arch/x86/x86_64/5level-paging.rst. Reason: addresses of
-57 bits are the widest of the architectures that Linux runs on; even VmallocTotal stays below."""
+from advisor.profile.model import MOST_BYTES
+from advisor.profile.timeline import Timeline
 
 HOST_SIZES = ("MemTotal", "MemFree", "MemAvailable", "AnonHugePages", "Hugetlb")
 """Of meminfo, what advice stands on. Others were printed wrapped around by kernels with bugs, which is no damage."""
@@ -24,23 +21,10 @@ def implausible(timeline: Timeline) -> tuple[str, str] | None:
         if not _can_be(meminfo.get(name)):
             return "meminfo", _said(name, meminfo[name])
     for process in timeline.processes.values():
-        for what, value in _sizes(process):
-            if not _can_be(value):
-                return f"process {process.pid}", _said(what, value)
+        for name in STATUS_SIZES if process.status is not None else ():
+            if not _can_be(value := getattr(process.status, name)):
+                return f"process {process.pid}", _said(f"{name} of status", value)
     return None
-
-
-def _sizes(process: ProcessState) -> Iterator[tuple[str, int]]:
-    """Of each section the smallest and the largest, with the section's name."""
-    if process.status is not None:
-        known = [value for name in STATUS_SIZES if (value := getattr(process.status, name)) is not None]
-        yield from (("status", value) for value in (min(known, default=0), max(known, default=0)))
-    if process.rollup:
-        yield from (("smaps_rollup", value) for value in (min(process.rollup.values()), max(process.rollup.values())))
-    if process.maps:
-        values = list(chain.from_iterable(mapping.values for mapping in process.maps))
-        values += [mapping.size for mapping in process.maps]
-        yield from (("smaps", value) for value in (min(values), max(values)))
 
 
 def _can_be(value: int | None) -> bool:

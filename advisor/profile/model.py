@@ -6,7 +6,9 @@ which nothing happened costs nothing. `timeline.py` puts the sections together a
 
 from __future__ import annotations
 
-from msgspec import Struct, field
+from typing import Annotated
+
+from msgspec import Meta, Struct, field
 
 from advisor.procfs.configuration import HostConfiguration
 from advisor.procfs.facts import (
@@ -39,6 +41,14 @@ SYNTHETIC = "synthetic"
 """What `Header.origin` of a made-up profile begins with. Such profiles are for load alone: training refuses them."""
 
 
+MOST_BYTES = 1 << 57
+"""What no size on any machine exceeds. Source: Documentation/arch/x86/x86_64/5level-paging.rst. Reason: addresses of
+57 bits are the widest of the architectures that Linux runs on; even VmallocTotal stays below."""
+
+Size = Annotated[int, Meta(ge=0, le=MOST_BYTES)]
+"""Bytes of mapped memory. A profile with another number is damaged: sums would hide it."""
+
+
 class Mapping(Struct, frozen=True, array_like=True):
     """One VMA, or several small VMAs of one process that agree in everything a page policy depends on.
 
@@ -59,7 +69,7 @@ class Mapping(Struct, frozen=True, array_like=True):
     kind: str
     count: int
     start: int | None
-    size: int
+    size: Size
     page_bytes: int | None
     advice: str | None
     eligible: int | None
@@ -69,7 +79,7 @@ class Mapping(Struct, frozen=True, array_like=True):
     slot_bytes: int | None
     name: str
     object: str | None
-    values: list[int]
+    values: list[Size]
     userfaultfd: bool | None = None
     noreserve: bool | None = None
     executable: bool | None = None
@@ -111,7 +121,7 @@ class ProcessRecord(Struct, frozen=True, omit_defaults=True):
     facts: ProcessFacts | None = None
     stat: Stat | None = None
     status: Status | None = None
-    rollup: dict[str, int] | None = None
+    rollup: dict[str, Size] | None = None
     maps: list[Mapping] | None = None
     problems: dict[str, str] | None = None
     probes: ProcessProbes | None = None

@@ -128,7 +128,7 @@ DAMAGE: dict[str, tuple[Damage, str, str]] = {
     "infinity": (in_sample(rb'"t_s":[\d.]+', b'"t_s":-Infinity'), "line 2", "not a sample"),
     "half a character": (in_sample(rb'"name":"', rb'"name":"\\ud83d'), "line 2", "not a sample"),
     "not UTF-8": (in_sample(rb'"name":"', b'"name":"\xff'), "line 2", "not a sample"),
-    "smaps": (in_sample(rb"\[(\d+),(\d+),", b"[9223372036854775807,0,"), "process ", "smaps says"),
+    "smaps": (in_sample(rb"\[(\d+),(\d+),", b"[9223372036854775807,0,"), "line 2", "processes["),
     "nested": (lambda header, sample: header + b"\n" + b'{"x":' * 100_000 + b"\n", "line 2", "not a sample"),
     "binary": (lambda header, sample: bytes(range(256)) * 64, "", "profile"),
     "report": (lambda header, sample: b'{"schema":"hugepage-advisor/report/1"}', "", "missing"),
