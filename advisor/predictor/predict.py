@@ -66,7 +66,8 @@ class Predictor:
         """
         inputs = self.inputs_of(frame)
         reasons = self._abstentions(inputs)
-        return gain_frame(self.log_ratios(as_matrix(inputs)), reasons)
+        answering = pl.Series([reason is None for reason in reasons], dtype=pl.Boolean)
+        return gain_frame(self.log_ratios(as_matrix(inputs.filter(answering))), reasons)
 
     def inputs_of(self, frame: pl.DataFrame) -> pl.DataFrame:
         """What the forests see of each row of the feature table."""
@@ -137,14 +138,19 @@ def with_intervals(
 
 
 def gain_frame(answers: Mapping[str, Matrix], abstained: Sequence[str | None]) -> pl.DataFrame:
-    """The columns of `Predictor.predict` from log ratios; null where it abstains or there is no such answer."""
+    """The columns of `Predictor.predict`, null where it abstains or there is no such answer.
+
+    answers: log ratios of the rows for which there is no reason to abstain, in their order.
+    """
     reasons = pl.Series("abstained", abstained, pl.String)
-    silent = reasons.is_not_null().to_numpy()
+    answering = reasons.is_null().to_numpy()
     columns: dict[str, pl.Series] = {}
     for output in OUTPUTS:
         for part, name in enumerate(("_gain", "_gain_low", "_gain_high")):
-            gains = gain_of(answers[output][:, part]) if output in answers else np.full(len(silent), np.nan)
-            columns[output + name] = pl.Series(np.where(silent, np.nan, gains), dtype=pl.Float64).fill_nan(None)
+            gains = np.full(len(answering), np.nan)
+            if output in answers:
+                gains[answering] = gain_of(answers[output][:, part])
+            columns[output + name] = pl.Series(gains, dtype=pl.Float64).fill_nan(None)
     return pl.DataFrame(columns).with_columns(reasons)
 
 
