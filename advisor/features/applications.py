@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from advisor.features.declare import flag, text
+from advisor.features.declare import flag, frame_of_rows, text
 from advisor.features.program import process_name
 from advisor.knowledge.applications import Application, Word
 from advisor.knowledge.identify import Identity, Signs, identify
@@ -103,7 +103,7 @@ Versions = tuple[tuple[str, str], ...]
 def rows(processes: Sequence[ProcessState], architecture: str | None) -> pl.DataFrame:
     """The columns of `FEATURES`, one row a process in the given order. architecture: of the host, as uname -m."""
     answers = [_row(process_name(process), process.facts, architecture) for process in processes]
-    return pl.DataFrame(answers, schema=SCHEMA, orient="row")
+    return frame_of_rows(answers, SCHEMA)
 
 
 def known(name: str | None, facts: ProcessFacts | None) -> Known:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,6 +20,13 @@ NO_ELIGIBLE = "smaps could not be read, has no THPeligible (before 5.0), or the 
 NO_SLOTS = "smaps could not be read, or the PMD page size is unknown"
 ONE_SAMPLE = "seen in one sample only: a rate needs two"
 NO_RATE = "one sample only, or the counter is absent or went backwards"
+
+
+def frame_of_rows(rows: Sequence[Sequence[object]], schema: Mapping[str, type[pl.DataType]]) -> pl.DataFrame:
+    """Rows with the columns of `schema` as a frame, by columns: polars takes rows apart in twice the time."""
+    columns = zip(*rows, strict=True) if rows else ([] for _ in schema)
+    series = zip(schema.items(), columns, strict=True)
+    return pl.DataFrame([pl.Series(name, values, dtype) for (name, dtype), values in series])
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,12 +119,8 @@ def sum_measures(mappings: pl.DataFrame, measures: dict[str, pl.Expr], maxima: d
 
     A sum of which one part is unknown is unknown.
     """
-    parts = mappings.select("row", **measures, **maxima)
-    partly_unknown = {name for name in measures if parts[name].has_nulls()}
-    sums = [
-        pl.when(pl.col(name).null_count() == 0).then(pl.col(name).sum()).alias(name)
-        if name in partly_unknown
-        else pl.col(name).sum()
-        for name in measures
-    ]
-    return parts.group_by("row").agg(*sums, *(pl.col(name).max() for name in maxima))
+    sums = (pl.when(pl.col(name).null_count() == 0).then(pl.col(name).sum()).alias(name) for name in measures)
+    largest = (pl.col(name).max() for name in maxima)
+    # Lazily, because then polars works out once what measures have in common.
+    parts = mappings.lazy().select("row", **measures, **maxima)
+    return parts.group_by("row").agg(*sums, *largest).collect()

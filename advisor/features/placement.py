@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import polars as pl
 
-from advisor.features.declare import NO_SMAPS, NO_VMFLAGS, HostValues, byte_count, flag, text
+from advisor.features.declare import NO_SMAPS, NO_VMFLAGS, HostValues, byte_count, flag, frame_of_rows, text
 from advisor.features.mappings import HUGETLB_RESIDENT, IS_HUGETLB
 from advisor.procfs.cgroup import ancestors, hierarchy_version
 from advisor.procfs.facts import CgroupHugetlb
@@ -111,7 +111,7 @@ def rows(timeline: Timeline, processes: Sequence[ProcessState], host: HostValues
     sizes = (host["host_pmd_bytes"], host["host_pool_gigantic_page_bytes"])
     limits, nodes = _Limits(state), timeline.header.host.nodes
     made = [(nodes_of(process, nodes), *limits.of(process, sizes)) for process in processes]
-    return pl.DataFrame(made, schema=COLUMNS, orient="row")
+    return frame_of_rows(made, COLUMNS)
 
 
 def nodes_of(process: ProcessState, nodes: Sequence[int] | None) -> str | None:
@@ -134,6 +134,10 @@ def _nodes(told: str, otherwise: set[int]) -> set[int]:
         return otherwise
 
 
+NO_LIMITS = (None,) * 6
+"""Of a process whose host has none."""
+
+
 class _Limits:
     """Limits of all cgroups, asked for one process at a time; those of one cgroup are answered once."""
 
@@ -146,6 +150,8 @@ class _Limits:
 
     def of(self, process: ProcessState, sizes: Sequence[object]) -> tuple[int | str | None, ...]:
         """What holds for the pools, then for memory."""
+        if not self.hugetlb and not self.memory:
+            return NO_LIMITS
         memberships = process.facts.cgroup if process.facts is not None else None
         key = tuple((one.hierarchy, *one.controllers, one.path) for one in memberships or ())
         if key not in self._answered:

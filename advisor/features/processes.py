@@ -7,6 +7,7 @@ from operator import attrgetter
 
 import polars as pl
 
+from advisor.features.declare import frame_of_rows
 from advisor.features.totals import FROM_COUNTERS, FROM_MAPS, FROM_ROLLUP
 from advisor.procfs.facts import Stat, Status
 from advisor.profile.timeline import ProcessState, Timeline
@@ -89,9 +90,7 @@ def counter_frame(timeline: Timeline, processes: Sequence[ProcessState]) -> pl.D
         )
         for row, process in enumerate(processes)
     ]
-    columns = zip(*rows, strict=True) if rows else ([] for _ in SCHEMA)
-    series = zip(SCHEMA.items(), columns, strict=True)
-    return pl.DataFrame([pl.Series(name, values, dtype) for (name, dtype), values in series])
+    return frame_of_rows(rows, SCHEMA)
 
 
 def memory_source(process: ProcessState) -> str:

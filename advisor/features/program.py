@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from advisor.features.declare import Feature, byte_count, flag, text
+from advisor.features.declare import Feature, byte_count, flag, frame_of_rows, text
 from advisor.features.mappings import IS_ANON, IS_HUGETLB, IS_SHMEM
 from advisor.procfs.facts import CgroupMembership, ProgramFacts
 from advisor.profile.timeline import ProcessState
@@ -70,7 +70,7 @@ COLUMNS: dict[str, type[pl.DataType]] = {
 
 def rows(processes: Sequence[ProcessState]) -> pl.DataFrame:
     """The columns in `COLUMNS`, one row a process in the given order."""
-    return pl.DataFrame([_row(process) for process in processes], schema=COLUMNS, orient="row")
+    return frame_of_rows([_row(process) for process in processes], COLUMNS)
 
 
 def derive(frame: pl.DataFrame) -> pl.DataFrame:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
+from functools import lru_cache
 
 import polars as pl
 
 from advisor.features.command_lines import JavaSizes, guest_ram_parts, java_sizes
-from advisor.features.declare import NO_MAPS, HostValues, byte_count, count, text
+from advisor.features.declare import NO_MAPS, HostValues, byte_count, count, frame_of_rows, text
 from advisor.features.mappings import IS_PRIVATE
 from advisor.knowledge.applications import load_applications
 from advisor.profile.model import Mapping
@@ -89,6 +90,9 @@ FEATURES = (
     count("guest_gigantic_pages", "The same in gigantic pages.", "command line: -m, -object", NO_COMMAND_LINE),
 )
 
+KNOWN_PROGRAMS = 1024
+"""Programs of which is remembered whether they are QEMU; hosts run the same ones."""
+
 COLUMNS: dict[str, type[pl.DataType]] = {
     feature.name: feature.dtype for feature in FEATURES if not feature.name.startswith("malloc_")
 }
@@ -124,7 +128,7 @@ def rows(processes: Sequence[ProcessState], host: HostValues) -> pl.DataFrame:
     """The columns in `COLUMNS`, one row a process in the given order."""
     pmd, gigantic = _number(host["host_pmd_bytes"]), _gigantic(host)
     made = [(*_java(process), *_guest(process, pmd, gigantic)) for process in processes]
-    return pl.DataFrame(made, schema=COLUMNS, orient="row")
+    return frame_of_rows(made, COLUMNS)
 
 
 def _gigantic(host: HostValues) -> int | None:
@@ -190,6 +194,7 @@ def _guest(process: ProcessState, pmd: int | None, gigantic: int | None) -> tupl
     return sum(parts), _pages(parts, pmd), _pages(parts, gigantic)
 
 
+@lru_cache(maxsize=KNOWN_PROGRAMS)
 def _is_qemu(program: str) -> bool:
     return any(
         fnmatchcase(program.removesuffix(" (deleted)").rpartition("/")[2], pattern)
