@@ -227,13 +227,15 @@ def _likely_nearest(rows: Matrix, reference: Matrix) -> tuple[NDArray[np.int64],
     """
     known, known_there = (~np.isnan(one) for one in (rows, reference))
     here, there = np.nan_to_num(rows), np.nan_to_num(reference)
-    squares = here**2 @ known_there.T + known @ (there**2).T - 2.0 * (here @ there.T)
+    # a² + b² - 2ab where both are known, in one product
+    squares = np.hstack([here**2, known, -2.0 * here]) @ np.hstack([known_there, there**2, there]).T
     shared = known.astype(np.float64) @ known_there.T
-    mean = np.divide(squares, shared, out=np.full(squares.shape, np.inf), where=shared > 0)
+    mean = np.divide(squares, shared, out=squares, where=shared > 0)
+    mean[shared == 0] = np.inf
     rounding = ROUNDING * ((here**2).sum(axis=1) + (there**2).sum(axis=1).max())
     best: NDArray[np.int64] = mean.argmin(axis=1)
     as_near = mean <= (mean[np.arange(len(rows)), best] + rounding)[:, None]
-    return best, (as_near.sum(axis=1) > 1) | ~np.isfinite(rounding)
+    return best, (np.count_nonzero(as_near, axis=1) > 1) | ~np.isfinite(rounding)
 
 
 def _distances(rows: Matrix, reference: Matrix, *, paired: bool = False) -> Matrix:
