@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, overload
 
 import polars as pl
 
+from advisor.rules.rows import FrameRow, rows_of
 from advisor.rules.text import fill, placeholders
 
 
@@ -189,27 +190,28 @@ class Findings:
         self.features = features
         self.answers = answers
         """Boolean frame: one column a rule (its id), one row a process; null = cannot tell."""
-        self._alike: dict[tuple[bool, tuple[bool | None, ...]], Answers] = {}
 
     def __len__(self) -> int:
         return self.answers.height
 
     @cached_property
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[FrameRow]:
         """The rows of the feature frame, by column name."""
-        return self.features.to_dicts()
+        return rows_of(self.features)
 
     @cached_property
     def by_row(self) -> list[Answers]:
         """The answers of each row."""
-        cpus = self.features[IDLE_COLUMN].to_list()
-        idle = [cpu is not None and cpu < IDLE_CPU_CORES for cpu in cpus]
-        return [self._answers_of(*one) for one in zip(idle, self.answers.rows(), strict=True)]
+        idle = (self.features[IDLE_COLUMN] < IDLE_CPU_CORES).fill_null(value=False)
+        told = list(zip(idle.to_list(), self.answers.rows(), strict=True))
+        alike = {one: self._answers_of(*one) for one in set(told)}
+        return [alike[one] for one in told]
 
     def part(self, offset: int, length: int) -> Findings:
         """Those of so many rows from `offset` on, as of one of many hosts that were asked together."""
         part = Findings(self.rules, self.features.slice(offset, length), self.answers.slice(offset, length))
-        part._alike = self._alike
+        part.rows = self.rows[offset : offset + length]
+        part.by_row = self.by_row[offset : offset + length]
         return part
 
     def of(self, row: int, scope: Scope | None = None) -> list[Finding]:
@@ -226,18 +228,15 @@ class Findings:
 
     def _answers_of(self, idle: bool, told: tuple[bool | None, ...]) -> Answers:
         """idle: so that no time can be gained."""
-        found = self._alike.get((idle, told))
-        if found is None:
-            found = self._alike[idle, told] = Answers(
-                Answer(
-                    rule=rule,
-                    status=Status.CANNOT_TELL if answer is None else Status.MATCHED,
-                    severity=Severity.INFO if idle and rule.gains_time else rule.severity,
-                )
-                for rule, answer in zip(self.rules, told, strict=True)
-                if answer is not False
+        return Answers(
+            Answer(
+                rule=rule,
+                status=Status.CANNOT_TELL if answer is None else Status.MATCHED,
+                severity=Severity.INFO if idle and rule.gains_time else rule.severity,
             )
-        return found
+            for rule, answer in zip(self.rules, told, strict=True)
+            if answer is not False
+        )
 
 
 def rule(
