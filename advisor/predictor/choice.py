@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import polars as pl
 from msgspec import Struct
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Vector = NDArray[np.float64]
 
 BASE = "base"
 """The answer where no gain is worth it: base pages."""
@@ -31,18 +38,6 @@ class Thresholds(Struct, frozen=True, forbid_unknown_fields=True):
     gigantic_margin: float
 
 
-def cautious(prediction: pl.DataFrame, output: str, caution: float) -> pl.Series:
-    """Gain of one output between its median and its low end; null where it is not predicted."""
-    median, low = prediction[f"{output}_gain"], prediction[f"{output}_gain_low"]
-    return (median - (median - low) * caution).alias(output)
-
-
-def conceded(prediction: pl.DataFrame, output: str, caution: float) -> pl.Series:
-    """The same between its median and its high end: what a policy that is in force already may be worth."""
-    median, high = prediction[f"{output}_gain"], prediction[f"{output}_gain_high"]
-    return (median + (high - median) * caution).alias(f"has_{output}")
-
-
 def preferred(
     prediction: pl.DataFrame,
     thresholds: Thresholds,
@@ -57,41 +52,39 @@ def preferred(
     it is on huge pages (null or None: all of it, on base pages nothing). A process stays where it is unless another
     policy gives `least_gain` more than what it has: caution counts against a change both ways.
     """
-    count = len(prediction)
     margins = {
-        BASE: 0.0,
         "thp": 0.0,
         "pool": thresholds.pool_margin,
         "gigantic": thresholds.pool_margin + thresholds.gigantic_margin,
     }
-    frame = pl.DataFrame(
-        [
-            pl.Series(BASE, [0.0] * count, pl.Float64),
-            *(cautious(prediction, name, thresholds.caution) - margins[name] for name in CHANGES),
-            *(conceded(prediction, name, thresholds.caution) for name in CHANGES),
-            *(may.alias(f"may_{name}") for name, may in (permitted or {}).items()),
-            (pl.Series([BASE] * count, dtype=pl.String) if current is None else current).alias("current"),
-            (pl.Series([None] * count, dtype=pl.Float64) if share is None else share).alias("share"),
-            prediction["abstained"],
-        ]
-    )
-    offers = {name: _offer(name, f"may_{name}" in frame.columns) for name in margins}
-    best = pl.max_horizontal(*offers.values())
-    chosen = pl.col("current")
-    for name, offer in reversed(offers.items()):
-        is_better = best - _has() >= thresholds.least_gain - ROUNDING
-        chosen = pl.when((offer == best) & is_better).then(pl.lit(name)).otherwise(chosen)
-    return frame.select(preferred=pl.when(pl.col("abstained").is_null()).then(chosen)).to_series()
+    scores = {BASE: np.zeros(len(prediction))}
+    scores |= {name: _between(prediction, name, "low", thresholds.caution) - margins[name] for name in CHANGES}
+    for name, may in (permitted or {}).items():
+        scores[name] = np.where(may.fill_null(value=True).to_numpy(), scores[name], np.nan)
+    offers = np.nan_to_num(np.array(list(scores.values())), nan=-np.inf)
+    now = np.full(len(prediction), BASE, object) if current is None else current.to_numpy()
+    worth = offers.max(axis=0) - _has(prediction, now, share, thresholds.caution)
+    best = np.array(list(scores), object)[offers.argmax(axis=0)]
+    chosen = np.where(worth >= thresholds.least_gain - ROUNDING, best, now)
+    return pl.Series("preferred", chosen.tolist(), pl.String).set(prediction["abstained"].is_not_null(), None)
 
 
-def _has() -> pl.Expr:
-    """What today's pages are worth: of a process on base pages, what part of its memory has by THP."""
-    is_on_base = pl.col("current") == BASE
-    held = pl.coalesce(*(pl.when(pl.col("current") == name).then(f"has_{name}") for name in CHANGES), "has_thp")
-    share = pl.col("share").fill_null(pl.when(is_on_base).then(0.0).otherwise(1.0))
-    return (held * share).fill_null(0.0)
+def _between(prediction: pl.DataFrame, output: str, end: str, caution: float) -> Vector:
+    """Gain of one output, `caution` of the way from its median to that end of its interval; NaN: not predicted."""
+    median, far = (prediction[f"{output}_gain{suffix}"].to_numpy() for suffix in ("", f"_{end}"))
+    between: Vector = median + (far - median) * caution
+    return between
 
 
-def _offer(name: str, is_restricted: bool) -> pl.Expr:
-    """The score of one policy; null where it may not be chosen."""
-    return pl.when(pl.col(f"may_{name}").fill_null(True)).then(pl.col(name)) if is_restricted else pl.col(name)
+def _has(prediction: pl.DataFrame, now: NDArray[Any], share: pl.Series | None, caution: float) -> Vector:
+    """What today's pages are worth, between median and high end: of a process on base pages, what part of its memory
+    has by THP."""
+    held = {name: _between(prediction, name, "high", caution) for name in CHANGES}
+    is_known = [(now == name) & ~np.isnan(gain) for name, gain in held.items()]
+    own = np.select(is_known, list(held.values()), held["thp"])
+    part = np.where(now == BASE, 0.0, 1.0)
+    if share is not None:
+        known = share.cast(pl.Float64).to_numpy()
+        part = np.where(np.isnan(known), part, known)
+    has: Vector = np.nan_to_num(own * part, nan=0.0)
+    return has
