@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import string
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
-BINARY_STEP = 1024
-"""Bytes of one KiB, KiB of one MiB, and so on (IEC 80000-13)."""
+BINARY_STEP_BITS = 10
+"""1024 bytes are one KiB, 1024 KiB one MiB, and so on (IEC 80000-13)."""
 
 BINARY_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
-"""Names of the powers of BINARY_STEP."""
+"""Names of these powers of 1024."""
 
 UNKNOWN = "unknown"
 """How a null value reads."""
@@ -37,11 +38,9 @@ def fill(template: str, values: Mapping[str, Any]) -> str:
 
 def show_bytes(value: float) -> str:
     """Bytes in the largest binary unit that leaves at least one: 1536 MiB is "1.5 GiB", 2 MiB is "2 MiB"."""
-    size, unit = float(value), 0
-    while abs(size) >= BINARY_STEP and unit < len(BINARY_UNITS) - 1:
-        size /= BINARY_STEP
-        unit += 1
-    return f"{size:.1f}".removesuffix(".0") + f" {BINARY_UNITS[unit]}"
+    _, bits = math.frexp(value)
+    unit = min(max(bits - 1, 0) // BINARY_STEP_BITS, len(BINARY_UNITS) - 1)
+    return f"{value / (1 << BINARY_STEP_BITS * unit):.1f}".removesuffix(".0") + f" {BINARY_UNITS[unit]}"
 
 
 def show_share(value: float) -> str:
@@ -64,23 +63,27 @@ def show(name: str, value: Any) -> str:
         return UNKNOWN
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, str):
-        return value
+    return value if isinstance(value, str) else _in_unit_of(name)(value)
+
+
+@cache
+def _in_unit_of(name: str) -> Callable[[float], str]:
+    """What puts the numbers of this feature into words."""
     if name.endswith("_bytes_per_s"):
-        return f"{show_bytes(value)}/s"
+        return lambda value: f"{show_bytes(value)}/s"
     if name.endswith("_bytes"):
-        return show_bytes(value)
+        return show_bytes
     if name.endswith(SHARE_ENDINGS):
-        return show_share(value)
+        return show_share
     if name.endswith("_avg10"):
-        return f"{value:.1f} %"
-    if name.endswith("_s") and not name.endswith("_per_s"):
-        return show_seconds(value)
-    return f"{value:,d}" if isinstance(value, int) else show_number(value)
+        return lambda value: f"{value:.1f} %"
+    return show_seconds if name.endswith("_s") and not name.endswith("_per_s") else show_number
 
 
 def show_number(value: float) -> str:
-    """Three significant digits, thousands set apart: 0.0123, 1.5, 300,000."""
+    """A whole number as it is, others by three significant digits; thousands set apart: 0.0123, 1.5, 300,000."""
+    if isinstance(value, int):
+        return f"{value:,d}"
     return f"{value:,.0f}" if abs(value) >= WHOLE_FROM else f"{value:.3g}"
 
 
