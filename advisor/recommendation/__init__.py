@@ -9,6 +9,7 @@ file and renders nothing.
 from advisor.recommendation.advise import decisions, recommend
 from advisor.recommendation.decide import decide
 from advisor.recommendation.gains import Predicted
+from advisor.recommendation.gigantic import gigantic_verdict
 from advisor.recommendation.model import (
     Alternative,
     Gain,
@@ -42,6 +43,7 @@ __all__ = [
     "Wishes",
     "decide",
     "decisions",
+    "gigantic_verdict",
     "make_plan",
     "recommend",
 ]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
 
 import polars as pl
 from msgspec.structs import replace
@@ -12,8 +14,7 @@ from advisor.recommendation.artefacts import Artefacts, make_artefacts
 from advisor.recommendation.asked import granted
 from advisor.recommendation.decide import at_stake_bytes, decide, permitted
 from advisor.recommendation.gains import Expectation, Predicted, Row, Target, expectations
-from advisor.recommendation.gigantic import gigantic_verdict
-from advisor.recommendation.limits import instead, keeping_thp, refusals
+from advisor.recommendation.limits import Refusal, instead, keeping_thp, refusals
 from advisor.recommendation.model import Plan, ProcessAdvice, Recommendation
 from advisor.recommendation.page_tables import tables_after
 from advisor.recommendation.plan import EMPTY_PLAN, make_plan
@@ -22,6 +23,21 @@ from advisor.recommendation.setup import Setup
 from advisor.recommendation.tenants import NO_ROOM
 from advisor.recommendation.wishes import NO_WISHES, Wish, Wishes, for_rows
 from advisor.rules import Answers, Findings, Policy, evaluate
+
+
+class _Case(NamedTuple):
+    """What one process is decided from, beside the model. barred: policies that it cannot have, and why; can_use:
+    pools that it is known to be able to use without a rule that says how."""
+
+    row: Row
+    answers: Answers
+    wish: Wish | None = None
+    barred: Mapping[Policy, str] = MappingProxyType({})
+    can_use: frozenset[Target] = frozenset()
+
+    def without(self, refusal: Refusal) -> _Case:
+        """The same with one more policy that it cannot have."""
+        return self._replace(barred={**self.barred, refusal.policy: refusal.why})
 
 
 def recommend(
@@ -45,16 +61,16 @@ def recommend(
     if not rows:
         return [], EMPTY_PLAN
     now = host_now(rows[0], state)
-    asked = for_rows(rows, wishes.policies)
-    advice = _within_limits(rows, found, predicted, asked, now, granted(wishes, rows[0], now))
-    plan = make_plan(rows, advice, findings.host(), state, wishes)
+    cases = [_Case(*each) for each in zip(rows, found, for_rows(rows, wishes.policies), strict=True)]
+    advice = _within_limits(cases, predicted, now, granted(wishes, rows[0], now))
+    tables = tables_after(rows[0], rows, advice)
+    plan = make_plan(rows, advice, tables, findings.host(), state, wishes)
     made = make_artefacts(rows, advice, plan, setup)
     who = [replace(one, artefacts=_texts_for(one.pids, made)) for one in plan.tenants]
     texts = list(made.by_id.values())
-    after = tables_after(rows[0], rows, advice)
     advice = [
-        _completed(one, row, tables, made.by_pid.get(one.pid, []))
-        for row, one, tables in zip(rows, advice, after, strict=True)
+        _completed(one, row, after, made.by_pid.get(one.pid, []))
+        for row, one, after in zip(rows, advice, tables, strict=True)
     ]
     return advice, replace(plan, artefacts=texts, tenants=who)
 
@@ -69,8 +85,12 @@ def decisions(
     can_use: by row, pools that the program is known to be able to use without a rule that says how; None: none.
     """
     findings = evaluate(frame)
-    advice = _advise_all(findings.rows, findings.by_row, predicted, can_use=can_use)
-    return [one.recommendation for one in advice]
+    usable = [frozenset[Target]()] * len(findings) if can_use is None else can_use
+    cases = [
+        _Case(row, answers, can_use=pools)
+        for row, answers, pools in zip(findings.rows, findings.by_row, usable, strict=True)
+    ]
+    return [one.recommendation for one in _advise_all(cases, predicted)]
 
 
 def _completed(one: ProcessAdvice, row: Row, tables_after: int | None, artefacts: list[str]) -> ProcessAdvice:
@@ -80,7 +100,6 @@ def _completed(one: ProcessAdvice, row: Row, tables_after: int | None, artefacts
         one,
         recommendation=advised,
         page_table_bytes_after=tables_after,
-        gigantic_verdict=gigantic_verdict(row),
         changes=_is_change(advised, row),
     )
 
@@ -98,32 +117,18 @@ def _texts_for(pids: Sequence[int], made: Artefacts) -> tuple[str, ...]:
     return tuple(name for name in made.by_id if name in wanted)
 
 
-def _advise_all(
-    rows: Sequence[Row],
-    found: Sequence[Answers],
-    predicted: Predicted | None,
-    unavailable: Sequence[Mapping[Policy, str]] | None = None,
-    can_use: Sequence[frozenset[Target]] | None = None,
-    wishes: Sequence[Wish | None] | None = None,
-) -> list[ProcessAdvice]:
-    asked = wishes if wishes is not None else [None] * len(rows)
-    barred = unavailable if unavailable is not None else [{}] * len(rows)
-    expected: Sequence[Expectation | None] = [None] * len(rows)
+def _advise_all(cases: Sequence[_Case], predicted: Predicted | None) -> list[ProcessAdvice]:
+    """predicted: a row for each case."""
+    expected: Sequence[Expectation | None] = [None] * len(cases)
     if predicted is not None:
-        pools = can_use if can_use is not None else [frozenset[Target]()] * len(rows)
-        may = [permitted(*each) for each in zip(found, barred, pools, strict=True)]
-        expected = expectations(predicted, rows, may)
-    return [_advise(*each) for each in zip(rows, found, expected, asked, barred, strict=True)]
+        may = [permitted(case.answers, case.barred, case.can_use) for case in cases]
+        expected = expectations(predicted, [case.row for case in cases], may)
+    return [_advise(*each) for each in zip(cases, expected, strict=True)]
 
 
-def _advise(
-    row: Row,
-    found: Answers,
-    expectation: Expectation | None,
-    wish: Wish | None,
-    unavailable: Mapping[Policy, str],
-) -> ProcessAdvice:
-    recommendation = decide(row, found, unavailable, expectation, wish)
+def _advise(case: _Case, expectation: Expectation | None) -> ProcessAdvice:
+    row = case.row
+    recommendation = decide(row, case.answers, case.barred, expectation, case.wish)
     return ProcessAdvice(
         pid=row["pid"],
         start_ticks=row["start_ticks"],
@@ -133,24 +138,20 @@ def _advise(
 
 
 def _within_limits(
-    rows: Sequence[Row],
-    found: Sequence[Answers],
-    predicted: Predicted | None,
-    asked: Sequence[Wish | None],
-    now: HostNow,
-    wishes: Wishes,
+    cases: list[_Case], predicted: Predicted | None, now: HostNow, wishes: Wishes
 ) -> list[ProcessAdvice]:
-    """Advice for every row, decided anew without what it cannot have until the host can give what is advised.
+    """Advice for every case; who cannot have what is advised is decided anew without it, until the host can give it
+    all.
 
     Ends, as no process is refused the same policy twice.
     """
-    advice = _advise_all(rows, found, predicted, wishes=asked)
-    barred: list[dict[Policy, str]] = [{} for _ in rows]
+    rows = [case.row for case in cases]
+    advice = _advise_all(cases, predicted)
     while refused := refusals(rows, advice, now, wishes):
         for place, refusal in refused.items():
-            barred[place][refusal.policy] = refusal.why
-        anew = _advise_all(rows, found, predicted, barred, wishes=asked)
-        for place, refusal in refused.items():
-            by_wish = refusal.why != NO_ROOM
-            advice[place] = instead(advice[place], anew[place], refusal.why) if by_wish else anew[place]
+            cases[place] = cases[place].without(refusal)
+        of_those = predicted.of(list(refused)) if predicted is not None else None
+        anew = _advise_all([cases[place] for place in refused], of_those)
+        for (place, refusal), after in zip(refused.items(), anew, strict=True):
+            advice[place] = after if refusal.why == NO_ROOM else instead(advice[place], after, refusal.why)
     return [keeping_thp(row, one, wishes.thp_enabled) for row, one in zip(rows, advice, strict=True)]

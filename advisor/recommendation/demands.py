@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from advisor.procfs.text import node_list
 from advisor.recommendation.model import ProcessAdvice
 from advisor.recommendation.pool_state import HostNow
-from advisor.recommendation.sizing import moved_bytes
+from advisor.recommendation.sizing import pooled_bytes
 from advisor.rules import Policy
 
 Row = Mapping[str, Any]
@@ -46,26 +46,30 @@ def new_demands(rows: Sequence[Row], advice: Sequence[ProcessAdvice]) -> list[De
 
     Of a shared object at least as much is resident as any one process that maps it has touched.
     """
-    asking = [entry for entry in pool_advice(rows, advice) if not uses_already(entry[0], entry[2])]
+    leading: list[tuple[Any, Row, ProcessAdvice, int, int]] = []
     moved: dict[Any, int] = {}
     sharers: dict[Any, list[int]] = {}
-    for row, one, _, _ in asking:
-        key = _demand_key(row)
-        moved[key] = max(moved.get(key, 0), moved_bytes(row, one.recommendation))
-        sharers.setdefault(key, []).append(row["pid"])
+    for row, one, page, pages in pool_advice(rows, advice):
+        if uses_already(row, page):
+            continue
+        leads, pid = row["sharing_leader"], row["pid"]
+        key = pid if leads is None else shared_object(row)
+        moved[key] = max(moved.get(key, 0), pooled_bytes(row, page, pages))
+        sharers.setdefault(key, []).append(pid)
+        if leads is not False:
+            leading.append((key, row, one, page, pages))
     demands = [
         Demand(
             pid=row["pid"],
             page_bytes=page,
             pages=pages,
-            moved_bytes=moved[_demand_key(row)],
+            moved_bytes=moved[key],
             at_stake_bytes=one.at_stake_bytes,
             nodes=bound_nodes(row),
-            pids=tuple(sharers[_demand_key(row)]),
+            pids=tuple(sharers[key]),
             why=one.recommendation.pages_basis,
         )
-        for row, one, page, pages in asking
-        if row["sharing_leader"] is not False
+        for key, row, one, page, pages in leading
     ]
     return sorted(demands, key=lambda demand: (-demand.at_stake_bytes, demand.pid))
 
@@ -75,15 +79,11 @@ def shared_object(row: Row) -> tuple[int | None, int | None]:
     return row["sharing_processes"], row["sharing_page_table_bytes"]
 
 
-def _demand_key(row: Row) -> Any:
-    """The shared object that a demand is for, or the process itself."""
-    return row["pid"] if row["sharing_leader"] is None else shared_object(row)
-
-
 def bound_nodes(row: Row) -> tuple[int, ...]:
     """NUMA nodes that a process's memory must come from; empty where it may use all."""
+    bound = row["numa_nodes"]
     try:
-        return tuple(node_list(row["numa_nodes"])) if row["numa_nodes"] else ()
+        return tuple(node_list(bound)) if bound else ()
     except ValueError:
         return ()
 

@@ -54,6 +54,10 @@ class Predicted:
     thresholds: Thresholds
     level: float
 
+    def of(self, places: Sequence[int]) -> Predicted:
+        """What it says of some rows."""
+        return Predicted(self.rows[places], self.thresholds, self.level)
+
 
 @dataclass(frozen=True)
 class Expectation:

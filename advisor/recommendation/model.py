@@ -147,7 +147,6 @@ class ProcessAdvice(Struct, frozen=True):
     """A recommendation and whom it is for. at_stake_bytes is for sorting (`decide.at_stake_bytes`).
 
     page_table_bytes_after: its page tables with the whole plan carried out, an estimate; None: not known.
-    gigantic_verdict: whether pages larger than the PMD page would do more, in words; None where nobody would ask.
     changes: false where the policy is what the process has already.
     """
 
@@ -156,7 +155,6 @@ class ProcessAdvice(Struct, frozen=True):
     recommendation: Recommendation
     at_stake_bytes: int
     page_table_bytes_after: int | None = None
-    gigantic_verdict: str | None = None
     changes: bool = False
 
 

@@ -24,7 +24,7 @@ from advisor.recommendation.model import (
     ProcessAdvice,
     ThpPlan,
 )
-from advisor.recommendation.page_tables import page_tables, tables_after
+from advisor.recommendation.page_tables import page_tables
 from advisor.recommendation.plan_lines import asked_line, plan_lines
 from advisor.recommendation.pool_plan import plan_pools
 from advisor.recommendation.pool_state import HostNow, host_now
@@ -52,13 +52,15 @@ EMPTY_PLAN = Plan(
 def make_plan(
     rows: Sequence[Row],
     advice: Sequence[ProcessAdvice],
+    tables_after: Sequence[int | None],
     host_findings: Sequence[Finding],
     state: HostState | None = None,
     wishes: Wishes = NO_WISHES,
 ) -> Plan:
     """The plan for one host, without artefacts.
 
-    rows: the feature frame's, at least one; advice: one for each, in their order; host_findings: host scope. state:
+    rows: the feature frame's, at least one; advice and tables_after (bytes of page tables, None: not known): one for
+    each, in their order; host_findings: host scope. state:
     the host's files at the last sample, for what is no column: nodes, single cgroups, other pool sizes. wishes: what
     somebody wants for the host; those for processes are in their advice already.
     """
@@ -70,10 +72,10 @@ def make_plan(
     demands = new_demands(rows, advice)
     thp = replace(plan_thp(host, rows, found, matched, wanted.thp_enabled), enabled_page_bytes=own_switch(state))
     growth = thp_growth(rows, advice, found, thp.enabled)
-    pools = plan_pools(host, rows, advice, matched, now, wanted.pools)
+    pools = plan_pools(rows, advice, demands, matched, now, wanted.pools)
     to_huge = moved_by_mode(rows, advice, wanted.thp_enabled)
     memory = _memory(rows, advice, pools, demands, now, to_huge)
-    tables = page_tables(rows, tables_after(host, rows, advice))
+    tables = page_tables(rows, tables_after)
     cgroups = plan_cgroups(host, rows, demands, state)
     planned = Planned(host, rows, advice, now, demands, pools, memory, cgroups)
     return Plan(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from advisor.recommendation.demands import Demand, new_demands, pool_advice, spread, uses_already
+from advisor.recommendation.demands import Demand, pool_advice, spread, uses_already
 from advisor.recommendation.model import PoolPlan, PoolTerm, ProcessAdvice
 from advisor.recommendation.pool_state import HostNow, PoolNow
 from advisor.recommendation.pool_terms import Part, advised_terms, asked_terms
@@ -16,9 +16,9 @@ Row = Mapping[str, Any]
 
 
 def plan_pools(
-    host: Row,
     rows: Sequence[Row],
     advice: Sequence[ProcessAdvice],
+    demands: Sequence[Demand],
     host_rules: Collection[str],
     now: HostNow,
     wanted: Mapping[int, int] = NO_WISHES.pools,
@@ -29,24 +29,34 @@ def plan_pools(
     left out. By node where somebody's memory is bound to nodes, else over all nodes, where the kernel spreads them
     evenly. wanted: pages in all that somebody asks for, by page size; new demand fits into them.
     """
-    demands = new_demands(rows, advice)
     sizes = {demand.page_bytes for demand in demands} | set(now.pools) | set(wanted)
     sizes |= {size for row in rows if (size := row["hugetlb_page_bytes"])}
+    users = [row for row in rows if row["hugetlb_mapped_bytes"]]
+    served = _served(rows, advice)
     plans = []
     for size in sorted(sizes):
-        pids = {row["pid"] for row, _, page, _ in pool_advice(rows, advice) if page == size}
-        pids |= {row["pid"] for row in rows if uses_already(row, size)}
-        parts = _parts(size, rows, [demand for demand in demands if demand.page_bytes == size], now)
+        parts = _parts(size, users, [demand for demand in demands if demand.page_bytes == size], now)
         if size in wanted:
             terms = asked_terms(size, parts, wanted[size])
         else:
             may_shrink = "pool-pages-unused" in host_rules
             terms = [advised_terms(size, part, may_shrink=may_shrink) for part in parts]
         plans += [
-            _plan(host, size, part, host_rules, sorted(pids), of_part)
+            _plan(rows[0], size, part, host_rules, served.get(size, []), of_part)
             for part, of_part in zip(parts, terms, strict=True)
         ]
     return [plan for plan in plans if plan.pages or plan.current_pages]
+
+
+def _served(rows: Sequence[Row], advice: Sequence[ProcessAdvice]) -> dict[int, list[int]]:
+    """By page size, the processes that map its pages or are advised to."""
+    found: dict[int, set[int]] = {}
+    for row, _, page, _ in pool_advice(rows, advice):
+        found.setdefault(page, set()).add(row["pid"])
+    for row in rows:
+        if row["hugetlb_mapped_bytes"]:
+            found.setdefault(row["hugetlb_page_bytes"], set()).add(row["pid"])
+    return {page: sorted(pids) for page, pids in found.items()}
 
 
 def in_use(now: HostNow, rows: Sequence[Row], size: int) -> int:

@@ -13,7 +13,7 @@ from advisor.profile.pages import FolioScan, PageScan
 from advisor.profile.probes import ProcessProbes
 from advisor.profile.redact import redact_command_line
 from advisor.recommendation import Alternative as AdvisedAlternative
-from advisor.recommendation import Gain, ProcessAdvice
+from advisor.recommendation import Gain, ProcessAdvice, gigantic_verdict
 from advisor.recommendation import Reason as AdvisedReason
 from advisor.report.process import (
     Alternative,
@@ -103,7 +103,7 @@ def build_process(
         cgroup=row["cgroup"],
         application=_application(row, who),
         memory=_memory(row, folios),
-        recommendation=_recommendation(advice),
+        recommendation=_recommendation(advice, row),
         why_not_huge=[
             WhyNotHuge(
                 reason=reason.id,
@@ -229,7 +229,7 @@ def _bloat_forecast(row: Row, pages: PageScan, growth: Forecast) -> BloatForecas
     )
 
 
-def _recommendation(advice: ProcessAdvice) -> RecommendationEntry:
+def _recommendation(advice: ProcessAdvice, row: Row) -> RecommendationEntry:
     """The words of policy, confidence and decision are the contract's; `decode_report` checks them."""
     advised = advice.recommendation
     return RecommendationEntry(
@@ -248,7 +248,7 @@ def _recommendation(advice: ProcessAdvice) -> RecommendationEntry:
         changes=advice.changes,
         bloat_basis=advised.bloat_basis,
         page_table_bytes_after=advice.page_table_bytes_after,
-        gigantic_verdict=advice.gigantic_verdict,
+        gigantic_verdict=gigantic_verdict(row),
     )
 
 
