@@ -1,13 +1,15 @@
-"""What scoring costs beside reading: `python -m tests.benchmarks.score_cost [--hosts 200] [--rounds 3]`.
+"""What scoring costs beside reading: `python -m tests.benchmarks.score_cost [--hosts 200] [--rounds 3] [--links 1]`.
 
-The floor is decompressing and decoding the same files with the same codec, on as many cores, in the same run. Wall
-time of whole commands, interleaved, medians; and the most memory that all processes of a command hold together (PSS,
-so that what they share counts once).
+The floor is decompressing and decoding the same files with the same codec, on as many cores, in the same run; once as
+Python does it, and once without its looking for garbage, which workers of `score` leave out as well. Wall time of
+whole commands, interleaved, medians; and the most memory that all processes of a command hold together (PSS, so that
+what they share counts once). --links: each profile under so many names, for memory with many of them.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import statistics
 import subprocess
 import sys
@@ -44,9 +46,9 @@ def decode(paths: Sequence[Path]) -> int:
     return sum(1 for path in paths for _ in ProfileReader(path).samples())
 
 
-def floor(paths: Sequence[Path], jobs: int) -> float:
+def floor(paths: Sequence[Path], jobs: int, *, garbage: bool) -> float:
     """Seconds for reading all of them with so many processes, their start not counted."""
-    with ProcessPoolExecutor(jobs, get_context("spawn")) as pool:
+    with ProcessPoolExecutor(jobs, get_context("spawn"), None if garbage else gc.disable) as pool:
         list(pool.map(decode, [paths[:1]] * jobs))
         began = time.perf_counter()
         list(pool.map(decode, [paths[n : n + 16] for n in range(0, len(paths), 16)]))
@@ -77,28 +79,41 @@ def _memory(pid: int) -> int:
     return total
 
 
+def linked(path: Path, number: int) -> Path:
+    """The same file under another name."""
+    other = path.with_name(f"{number}-{path.name}")
+    other.hardlink_to(path)
+    return other
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--hosts", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--links", type=int, default=1)
     given = parser.parse_args()
     floors: list[float] = []
+    bare: list[float] = []
     one: list[Run] = []
     two: list[Run] = []
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made, "fleet")
-        paths = make_fleet(folder, given.hosts, PROCESSES)
+        made_up = make_fleet(folder, given.hosts, PROCESSES)
+        paths = [*made_up, *(linked(path, n) for path in made_up for n in range(1, given.links))]
         for _ in range(given.rounds):
-            floors.append(floor(paths, 1))
+            floors.append(floor(paths, 1, garbage=True))
+            bare.append(floor(paths, 1, garbage=False))
             one.append(score(folder, 1))
             two.append(score(folder, 2))
     base, single, double = (
         statistics.median(values) for values in (floors, [run.wall_s for run in one], [run.wall_s for run in two])
     )
-    rows = given.hosts * PROCESSES
+    rows = len(paths) * PROCESSES
     most = max(run.pss_bytes for run in (*one, *two))
-    print(f"{given.hosts} profiles of {PROCESSES} processes; every value: floor {floors}, one job {one}, two {two}")
+    print(f"{len(paths)} profiles of {PROCESSES} processes; every value: one job {one}, two {two}")
+    print(f"floor {floors}, without looking for garbage {bare}")
     print(f"decode {base:.1f} s, score {single:.1f} s = {single / base:.2f} x floor (at most {MOST_FLOORS})")
+    print(f"{single / statistics.median(bare):.2f} x floor without looking for garbage")
     print(f"two jobs {single / double:.2f} times as fast as one (at least {LEAST_SPEED_UP})")
     print(f"{rows / double:,.0f} processes a second with two jobs; at most {most >> 20} MiB (of {MOST_BYTES >> 20})")
     return int(single / base > MOST_FLOORS or single / double < LEAST_SPEED_UP or most > MOST_BYTES)
