@@ -11,8 +11,10 @@ from polars.exceptions import PanicException
 from advisor.batch import rows
 from advisor.batch.inputs import InputError, as_text
 from advisor.batch.load import DamagedError, load
-from advisor.features import Observed, feature_tables, observe
+from advisor.features import HostFrames, feature_tables, host_frames, observe
 from advisor.predictor import Predictor
+from advisor.profile.model import HostState
+from advisor.profile.timeline import Timeline
 from advisor.recommendation import Predicted, recommend
 from advisor.report.document import Report
 from advisor.rules import evaluate
@@ -26,10 +28,11 @@ class Scored(NamedTuple):
 
 
 class _Ready(NamedTuple):
-    """A profile as frames."""
+    """A profile as frames, which its timeline is let go of for; state: of its host at the end."""
 
     file: str
-    observed: Observed
+    frames: HostFrames
+    state: HostState
 
 
 def score_files(files: Sequence[str], predictor: Predictor | None, *, base: str = "") -> Scored:
@@ -46,7 +49,7 @@ def score_files(files: Sequence[str], predictor: Predictor | None, *, base: str 
             if isinstance(content, Report):
                 made[file] = rows.rows_of_report(as_text(file), content)
             else:
-                ready.append(_Ready(file, observe(content)))
+                ready.append(_ready(file, content))
         except DamagedError as damaged:
             errors.append(damaged.error)
         except (Exception, PanicException) as error:  # whatever one file does to us, the others are scored
@@ -57,6 +60,10 @@ def score_files(files: Sequence[str], predictor: Predictor | None, *, base: str 
     return Scored(rows.as_frame([row for file in files for row in made.get(file, ())]), errors)
 
 
+def _ready(file: str, timeline: Timeline) -> _Ready:
+    return _Ready(file, host_frames(observe(timeline)), timeline.host_last)
+
+
 def _advised(
     ready: Sequence[_Ready], predictor: Predictor | None, errors: list[InputError]
 ) -> dict[str, list[rows.Row]]:
@@ -64,7 +71,7 @@ def _advised(
     if not ready:
         return {}
     try:
-        table = feature_tables([one.observed for one in ready])
+        table = feature_tables([one.frames for one in ready])
     except (Exception, PanicException) as error:  # one of them is the cause: each by itself
         if len(ready) == 1:
             errors.append(_unforeseen(ready[0].file, error))
@@ -74,15 +81,15 @@ def _advised(
     findings = evaluate(table)
     predictions = predictor.predict(table) if predictor is not None else None
     found, begin = {}, 0
-    for file, observed in ready:
-        count = len(observed.processes)
+    for file, frames, state in ready:
+        count = frames.processes.height
         told = findings.part(begin, count)
         predicted = None
         if predictor is not None and predictions is not None:
             facts = predictor.facts
             predicted = Predicted(predictions.slice(begin, count), facts.thresholds, facts.level)
         try:
-            advice, plan = recommend(told.features, predicted, state=observed.timeline.host_last, findings=told)
+            advice, plan = recommend(told.features, predicted, state=state, findings=told)
             found[file] = rows.rows_of_advice(as_text(file), told.rows, advice, plan)
         except (Exception, PanicException) as error:  # as above
             errors.append(_unforeseen(file, error))

@@ -18,10 +18,9 @@ from msgspec import Struct
 from advisor import __version__
 from advisor.batch.inputs import URL_MARK, InputError
 
-CHUNK_FILES = 4
-"""Inputs that are scored together. Source: measured, hosts of 300 processes. Reason: each
-input of a chunk is 15 MiB in a worker, and 4 need 2 % more CPU than 16; a killed worker loses less.
-"""
+CHUNK_FILES = 8
+"""Inputs that are scored together. Source: measured, hosts of 300 processes. Reason: each input of a chunk is 7 MiB
+in a worker; 4 need 15 % more CPU than 8, as queries are planned once a chunk, and 16 outgrow the caches."""
 
 PLAN_FILE = "plan.json"
 ROWS, ERRORS = "rows.parquet", "errors.json"

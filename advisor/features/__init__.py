@@ -9,12 +9,14 @@ from advisor.features.declare import Feature
 from advisor.features.table import (
     FEATURES,
     SCHEMA,
+    HostFrames,
     Observed,
     UnknownFeatureError,
     explain_feature,
     feature_table,
     feature_table_of,
     feature_tables,
+    host_frames,
     observe,
 )
 from advisor.features.why_not_huge import Reason, why_not_huge, why_not_huge_of
@@ -23,6 +25,7 @@ __all__ = [
     "FEATURES",
     "SCHEMA",
     "Feature",
+    "HostFrames",
     "Observed",
     "Reason",
     "UnknownFeatureError",
@@ -30,6 +33,7 @@ __all__ = [
     "feature_table",
     "feature_table_of",
     "feature_tables",
+    "host_frames",
     "observe",
     "why_not_huge",
     "why_not_huge_of",

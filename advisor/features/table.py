@@ -92,6 +92,19 @@ class Observed(NamedTuple):
     host: HostValues
 
 
+class HostFrames(NamedTuple):
+    """All that the table of one host is made from; small beside its timeline, which can be let go of then.
+
+    processes: what is known of each without its mappings and without the host's own columns.
+    """
+
+    processes: pl.DataFrame
+    mappings: pl.DataFrame
+    host: HostValues
+    uptime_s: float | None
+    last_t_s: float
+
+
 def explain_feature(name: str) -> Feature:
     """The declaration of one feature. Raises UnknownFeatureError."""
     try:
@@ -124,13 +137,13 @@ def host_values(timeline: Timeline) -> dict[str, Value]:
 
 def feature_table_of(observed: Observed) -> pl.DataFrame:
     """`feature_table` of something already observed."""
-    return feature_tables([observed])
+    return feature_tables([host_frames(observed)])
 
 
-def feature_tables(hosts: Sequence[Observed]) -> pl.DataFrame:
+def feature_tables(hosts: Sequence[HostFrames]) -> pl.DataFrame:
     """The tables of several hosts, one below the other: columns are computed once for all of them."""
-    frame = pl.concat(_rows(one) for one in hosts)
-    counts = [len(one.processes) for one in hosts]
+    frame = pl.concat(one.processes for one in hosts)
+    counts = [one.processes.height for one in hosts]
     numbers = pl.Series(HOST, [number for number, count in enumerate(counts) for _ in range(count)], pl.UInt32)
     frame = frame.with_columns(numbers, row=pl.int_range(pl.len(), dtype=pl.UInt32)).hstack(
         _host_columns(hosts)[numbers]
@@ -152,10 +165,10 @@ def feature_tables(hosts: Sequence[Observed]) -> pl.DataFrame:
     return tlb.derive(frame).select(SCHEMA.names())
 
 
-def _rows(observed: Observed) -> pl.DataFrame:
-    """What is known of each process of one host without its mappings and without the host's own columns."""
+def host_frames(observed: Observed) -> HostFrames:
+    """What `feature_tables` needs of a host."""
     timeline, living, host = observed.timeline, observed.processes, observed.host
-    return processes.counter_frame(timeline, living).hstack(
+    rows = processes.counter_frame(timeline, living).hstack(
         [
             column
             for part in (
@@ -169,22 +182,22 @@ def _rows(observed: Observed) -> pl.DataFrame:
             for column in part.get_columns()
         ]
     )
+    return HostFrames(rows, observed.mappings, host, timeline.host_last.uptime_s, timeline.last_t_s)
 
 
-def _host_columns(hosts: Sequence[Observed]) -> pl.DataFrame:
+def _host_columns(hosts: Sequence[HostFrames]) -> pl.DataFrame:
     """One row a host: its values, and the times that its processes are seen against."""
     columns = [
         pl.Series(name, [one.host[name] for one in hosts], FEATURES[name].dtype)
         for name in (hosts[0].host if hosts else ())
     ]
-    uptimes = [one.timeline.host_last.uptime_s for one in hosts]
-    times = [one.timeline.last_t_s for one in hosts]
-    return pl.DataFrame(
-        [*columns, pl.Series("uptime_s", uptimes, pl.Float64), pl.Series("last_t_s", times, pl.Float64)]
-    )
+    uptimes = pl.Series("uptime_s", [one.uptime_s for one in hosts], pl.Float64)
+    return pl.DataFrame([*columns, uptimes, pl.Series("last_t_s", [one.last_t_s for one in hosts], pl.Float64)])
 
 
-def _with_measures(frame: pl.DataFrame, hosts: Sequence[Observed], mappings: Sequence[pl.DataFrame]) -> pl.DataFrame:
+def _with_measures(
+    frame: pl.DataFrame, hosts: Sequence[HostFrames], mappings: Sequence[pl.DataFrame]
+) -> pl.DataFrame:
     """Join what the mappings of each process add up to.
 
     A process whose smaps was read and is empty (a zombie) has none of anything: 0, not unknown.
@@ -211,7 +224,7 @@ def _sums(host: HostValues, mappings: pl.DataFrame) -> pl.DataFrame:
     return sum_measures(mappings, measures, memory.MAXIMA | program.MAXIMA)
 
 
-def _khugepaged_pass(frame: pl.DataFrame, hosts: Sequence[Observed]) -> pl.Series:
+def _khugepaged_pass(frame: pl.DataFrame, hosts: Sequence[HostFrames]) -> pl.Series:
     """Of each host, how long khugepaged takes to pass over what it may look at."""
     eligible = dict(frame.group_by(HOST).agg(_known_sum(pl.col("eligible_anon_slot_bytes"))).iter_rows())
     rates_of = [one.host["host_khugepaged_scan_bytes_per_s"] for one in hosts]
