@@ -14,6 +14,7 @@ from typing import Any
 import polars as pl
 
 from advisor import __version__
+from advisor.predictor import LEVEL
 from advisor.report.build import TOOL_NAME
 from advisor.report.document import Tool
 from advisor.report.summary import (
@@ -32,9 +33,6 @@ from advisor.report.summary import (
 NANO = 1_000_000_000
 """Nanocores in a core. Source: own choice. Reason: whole numbers add up exactly; 10,000 hosts of 1,000 cores fit 600
 times into 64 bits, and no observation of CPU time is as fine."""
-
-LEVEL = 0.9
-"""Of the intervals in rows: see `rows.COLUMNS`."""
 
 TOP_CHANGES = 50
 """Changes in each list of the best. Source: own choice. Reason: as many as a team looks at; the table has all."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import datetime
-import sys
 from pathlib import Path
 
 from advisor import __version__
 from advisor.advise import advise
 from advisor.cli.errors import CommandError, ExitCode
-from advisor.cli.output import write_output
+from advisor.cli.output import Look, look_of, write_output
 from advisor.cli.report import load, model_for_advice
 from advisor.predictor import Predictor
 from advisor.report.build import TOOL_NAME
@@ -23,7 +22,7 @@ MOST_REPORT_BYTES = 1 << 30
 
 def run(paths: tuple[Path, Path], format_name: str, output: Path | None, *, width: int) -> None:
     """Raises CommandError."""
-    write_output(render(compare(paths), format_name, width), output)
+    write_output(render(compare(paths), format_name, width, look_of(output)), output)
 
 
 def compare(paths: tuple[Path, Path]) -> Comparison:
@@ -35,7 +34,7 @@ def compare(paths: tuple[Path, Path]) -> Comparison:
     return compare_reports(before, after, names, now=now, tool=Tool(TOOL_NAME, __version__))
 
 
-def render(comparison: Comparison, format_name: str, width: int) -> str:
+def render(comparison: Comparison, format_name: str, width: int, look: Look) -> str:
     if format_name == "json":
         from advisor.render.compare_json import render_comparison_json
 
@@ -46,8 +45,7 @@ def render(comparison: Comparison, format_name: str, width: int) -> str:
         return render_comparison_markdown(comparison)
     from advisor.render.compare_text import render_comparison_text
 
-    unicode = "utf" in (sys.stdout.encoding or "").lower()
-    return render_comparison_text(comparison, width=width, color=sys.stdout.isatty(), unicode=unicode)
+    return render_comparison_text(comparison, width=width, **look)
 
 
 def _report(path: Path, predictor: Predictor | None, why_none: str) -> Report:

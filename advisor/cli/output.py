@@ -4,10 +4,26 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 import tempfile
 from pathlib import Path
+from typing import TypedDict
 
 import click
+
+
+class Look(TypedDict):
+    """What text may hold where it goes: colours and hyperlinks, and characters beyond ASCII."""
+
+    color: bool
+    unicode: bool
+
+
+def look_of(path: Path | None) -> Look:
+    """Of stdout, where `path` is None: colours on a terminal alone. A file is plain and UTF-8."""
+    if path is not None:
+        return Look(color=False, unicode=True)
+    return Look(color=sys.stdout.isatty(), unicode="utf" in (sys.stdout.encoding or "").lower())
 
 
 def write_output(text: str, path: Path | None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,7 +14,7 @@ from msgspec.structs import replace
 
 from advisor.advise import NO_MODEL, advise
 from advisor.cli.errors import CommandError, ExitCode
-from advisor.cli.output import write_output
+from advisor.cli.output import Look, look_of, write_output
 from advisor.collect.captured.importing import is_capture, profile_of_capture
 from advisor.collect.khugepaged_trace import COST as TRACE_COST
 from advisor.collect.options import SamplerOptions
@@ -58,7 +57,7 @@ class Request:
 
 def run(request: Request, profile_path: Path | None, output: Path | None, *, width: int) -> None:
     """Raises CommandError with a documented exit code."""
-    write_output(render(make(request, profile_path), request, width), output)
+    write_output(render(make(request, profile_path), request, width, look_of(output)), output)
 
 
 def make(request: Request, profile_path: Path | None) -> Report:
@@ -185,7 +184,7 @@ def only_pids(profile: Profile, pids: tuple[int, ...]) -> Profile:
     return replace(profile, samples=samples)
 
 
-def render(made: Report, request: Request, width: int) -> str:
+def render(made: Report, request: Request, width: int, look: Look) -> str:
     """The report in the format asked for; details of each process where processes were named."""
     if request.format_name == "json":
         from advisor.render.json import render_json
@@ -197,5 +196,4 @@ def render(made: Report, request: Request, width: int) -> str:
         return render_markdown(made)
     from advisor.render.text import render_text
 
-    unicode = "utf" in (sys.stdout.encoding or "").lower()
-    return render_text(made, width=width, color=sys.stdout.isatty(), unicode=unicode, details=bool(request.pids))
+    return render_text(made, width=width, **look, details=bool(request.pids))

@@ -22,6 +22,7 @@ from advisor.batch.parts import PARTS_SUFFIX, Parts, PartsError
 from advisor.batch.worker import Answer
 from advisor.cli import summary
 from advisor.cli.errors import CommandError, ExitCode
+from advisor.cli.output import look_of, write_output
 from advisor.cli.progress import progress
 from advisor.predictor import ModelError, model_digest
 from advisor.render.escape import visible
@@ -187,8 +188,7 @@ def finish(parts: Parts, request: Request, width: int) -> None:
     from advisor.batch.top import top_rows
 
     rows, total, changes = top_rows(parts.rows(), SHOWN_ROWS)
-    unicode = "utf" in (sys.stdout.encoding or "").lower()
-    text = render_rows(rows, total, changes, width=width, color=sys.stdout.isatty(), unicode=unicode)
+    text = render_rows(rows, total, changes, width=width, **look_of(None))
     click.echo(text, nl=False)
 
 
@@ -205,8 +205,6 @@ def tell_errors(errors: Sequence[InputError], files: int, output: Path | None) -
     where = ""
     if output is not None:
         import msgspec
-
-        from advisor.cli.output import write_output
 
         path = output.with_name(output.name + ERRORS_SUFFIX)
         write_output(b"\n".join(map(msgspec.json.encode, errors)).decode(), path)

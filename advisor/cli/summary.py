@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from advisor.cli.errors import CommandError, ExitCode
-from advisor.cli.output import write_output
+from advisor.cli.output import Look, look_of, write_output
 from advisor.report.summary import Summary
 
 FORMS = {".txt": "text", ".md": "markdown", ".json": "json", ".html": "html"}
@@ -45,10 +44,10 @@ def of_tables(tables: Sequence[Path]) -> Summary:
 
 def write(summary: Summary, form: str, output: Path | None, width: int) -> None:
     """To a file, or to stdout. form: one of FORMS' values."""
-    write_output(_render(summary, form, width, to_file=output is not None), output)
+    write_output(_render(summary, form, width, look_of(output)), output)
 
 
-def _render(summary: Summary, form: str, width: int, *, to_file: bool) -> str:
+def _render(summary: Summary, form: str, width: int, look: Look) -> str:
     if form == "html":
         from advisor.render.summary_html import render_summary_html
 
@@ -61,5 +60,4 @@ def _render(summary: Summary, form: str, width: int, *, to_file: bool) -> str:
 
     if form == "json":
         return render_summary_json(summary)
-    unicode = to_file or "utf" in (sys.stdout.encoding or "").lower()
-    return render_summary_text(summary, width=width, color=not to_file and sys.stdout.isatty(), unicode=unicode)
+    return render_summary_text(summary, width=width, **look)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from advisor.cli.errors import CommandError, ExitCode
-from advisor.cli.output import write_output
+from advisor.cli.output import Look, look_of, write_output
 from advisor.procfs.fs import KernelFs
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def run(request: CommandRequest, output: Path | None, *, width: int) -> int:
         from advisor.profile.redact import redact_command_line
 
         trial, repeat = redact_trial(trial), redact_command_line(repeat)
-    write_output(render(trial, request, repeat, width), output)
+    write_output(render(trial, request, repeat, width, look_of(output)), output)
     return ExitCode.INTERRUPTED if trial.interrupted else ExitCode.DONE
 
 
@@ -238,7 +238,7 @@ class ProgressLine:
             self._columns = len(text)
 
 
-def render(trial: Trial, request: CommandRequest, repeat: Sequence[str], width: int) -> str:
+def render(trial: Trial, request: CommandRequest, repeat: Sequence[str], width: int, look: Look) -> str:
     """The trial in the format asked for."""
     if request.as_json:
         from advisor.render.trial_json import render_trial_json
@@ -246,5 +246,4 @@ def render(trial: Trial, request: CommandRequest, repeat: Sequence[str], width: 
         return render_trial_json(trial)
     from advisor.render.trial_text import render_trial_text
 
-    unicode = "utf" in (sys.stdout.encoding or "").lower()
-    return render_trial_text(trial, repeat=repeat, width=width, color=sys.stdout.isatty(), unicode=unicode)
+    return render_trial_text(trial, repeat=repeat, width=width, **look)

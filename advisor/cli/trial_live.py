@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from advisor.cli.errors import CommandError, ExitCode
-from advisor.cli.output import write_output
+from advisor.cli.output import Look, look_of, write_output
 from advisor.cli.record import stop_on_signals
 from advisor.procfs.errors import DeniedError, GoneError, KernelTextError
 from advisor.procfs.fs import KernelFs
@@ -69,7 +69,7 @@ def run(request: LiveRequest, output: Path | None, *, width: int) -> None:
         raise CommandError(f"process {request.pid}: {error.reason} ({error})", ExitCode.TARGET) from error
     except KernelTextError as error:
         raise CommandError(visible(str(error)), ExitCode.FAILED) from error
-    write_output(render(made, request, width), output)
+    write_output(render(made, request, width, look_of(output)), output)
     if made.ended == "interrupted":
         raise CommandError("interrupted; what was measured by then is printed", ExitCode.INTERRUPTED)
     if made.ended == "gone":
@@ -153,7 +153,7 @@ def report_progress(progress: Progress) -> None:
         click.echo(f"\r{progress.dose:4.0%} on huge pages: {what}    ", err=True, nl=False)
 
 
-def render(made: LiveTrial, request: LiveRequest, width: int) -> str:
+def render(made: LiveTrial, request: LiveRequest, width: int, look: Look) -> str:
     """The document in the format asked for, without the secrets of the metric command."""
     if request.redact:
         from advisor.trial.live_redact import without_secrets
@@ -165,5 +165,4 @@ def render(made: LiveTrial, request: LiveRequest, width: int) -> str:
         return render_live_json(made)
     from advisor.render.live_text import render_live_text
 
-    unicode = "utf" in (sys.stdout.encoding or "").lower()
-    return render_live_text(made, width=width, color=sys.stdout.isatty(), unicode=unicode)
+    return render_live_text(made, width=width, **look)
