@@ -21,7 +21,7 @@ from typing import Any
 from advisor import __version__
 from advisor.batch.deadly import EngineError, file_by_file
 from advisor.batch.local import AHEAD, Chunks, Take
-from advisor.batch.remote import UnfitWorkerError, score_remotely
+from advisor.batch.remote import PROGRAM, UnfitWorkerError, score_remotely
 from advisor.batch.worker import Answer
 
 CONNECT_S = 10.0
@@ -78,8 +78,8 @@ class _Errand:
     whoever else uses the cluster. As the task is `pickle.loads`, that is an error like any other.
     """
 
-    def __init__(self, files: Sequence[str], base: str, version: str, model: str) -> None:
-        self._arguments = list(files), base, version, model
+    def __init__(self, files: Sequence[str], base: str, program: str, model: str) -> None:
+        self._arguments = list(files), base, program, model
 
     def __reduce__(self) -> tuple[Any, ...]:
         return score_remotely, self._arguments
@@ -91,7 +91,7 @@ class _Run:
     def __init__(self, client: Any, address: str, model: str) -> None:
         self._dask = _dask()
         self._client, self._address = client, address
-        self._terms = os.getcwd(), __version__, model
+        self._terms = os.getcwd(), PROGRAM, model
         self._numbers = count()
         self._seen = time.monotonic()
 

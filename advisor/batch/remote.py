@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Sequence
 
+import polars
 from msgspec.structs import replace
 
 from advisor import __version__
@@ -13,21 +14,22 @@ from advisor.batch.inputs import URL_MARK, InputError
 from advisor.batch.worker import Answer, score_chunk
 from advisor.predictor import ModelError, model_digest
 
+PROGRAM = f"hugepage-advisor {__version__} with polars {polars.__version__}"
+"""What makes the bytes of an answer: polars writes the parquet, and another release writes another."""
+
 
 class UnfitWorkerError(Exception):
     """A worker whose answers would not be those of this machine; the message says why and what helps."""
 
 
-def score_remotely(files: Sequence[str], base: str, version: str, model: str) -> Answer:
+def score_remotely(files: Sequence[str], base: str, program: str, model: str) -> Answer:
     """Score these files, which stand below `base` where their names are relative.
 
-    version, model: of the machine that asks; model: digest, "" for rules alone. Raises UnfitWorkerError.
+    program, model: of the machine that asks; model: digest, "" for rules alone. Raises UnfitWorkerError.
     """
     here = socket.gethostname()
-    if __version__ != version:
-        raise UnfitWorkerError(
-            f"the worker on {here} has hugepage-advisor {__version__}, here is {version}; install the same on both"
-        )
+    if program != PROGRAM:
+        raise UnfitWorkerError(f"the worker on {here} has {PROGRAM}, here is {program}; install the same on both")
     if model and _model_here() != model:
         raise UnfitWorkerError(
             f"the worker on {here} has another model (or none that loads); install the same package on both"

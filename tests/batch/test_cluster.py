@@ -16,7 +16,7 @@ from advisor.batch.cluster import score_on_cluster
 from advisor.batch.deadly import EngineError
 from advisor.batch.inputs import find_inputs
 from advisor.batch.parts import CHUNK_FILES, PARTS_SUFFIX, Parts
-from advisor.batch.remote import UnfitWorkerError, score_remotely
+from advisor.batch.remote import PROGRAM, UnfitWorkerError, score_remotely
 from advisor.batch.worker import Answer, score_chunk
 from advisor.predictor import model_digest
 from tests.batch.clusters import cluster, kill
@@ -59,9 +59,13 @@ def test_a_cluster_writes_the_same_bytes_and_goes_on_with_what_others_began(
             score_on_cluster(dask.address, dict(enumerate([[str(SMALL[0])]] * 12)), interrupted, model="")
         assert tasks_left(dask.address) == 0, "Ctrl-C takes back what was asked"
 
-        monkeypatch.setattr(engine, "__version__", "0.0.0")
+        told, here = (advisor("score", "in", "--summary", *by) for by in (("--dask", dask.address), ("--jobs", "1")))
+        assert told.stdout == here.stdout != ""
+
+        monkeypatch.setattr(engine, "PROGRAM", f"hugepage-advisor {__version__} with polars 0.0.0")
         other = advisor("score", "in", "--dask", dask.address, "-o", "c.parquet")
         assert other.returncode == 1 and "install the same on both" in other.stderr
+        assert "here is" in other.stderr and "polars 0.0.0" in other.stderr
         assert len(other.stderr.splitlines()) == 1 and not Path(f"c.parquet{PARTS_SUFFIX}").exists()
 
 
@@ -135,9 +139,9 @@ def test_what_only_the_worker_cannot_read_is_said_to_be_there(tmp_path: Path) ->
     shutil.copy(SMALL[0], tmp_path / "here.jsonl.zst")
     Path(tmp_path, "bad.jsonl").write_text("nothing\n")
     files = ["here.jsonl.zst", "elsewhere.jsonl", "bad.jsonl"]
-    answer = score_remotely(files, str(tmp_path), __version__, "")
+    answer = score_remotely(files, str(tmp_path), PROGRAM, "")
     assert [error.file for error in answer.errors] == files[1:]
     assert "on the Dask worker" in answer.errors[0].reason and "on the Dask worker" not in answer.errors[1].reason
     assert answer.row_count and os.path.basename(tmp_path) not in answer.errors[1].reason
     with pytest.raises(UnfitWorkerError, match="another model"):
-        score_remotely(files, str(tmp_path), __version__, "of another package")
+        score_remotely(files, str(tmp_path), PROGRAM, "of another package")
