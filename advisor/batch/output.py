@@ -12,7 +12,7 @@ from pathlib import Path
 
 import polars as pl
 
-from advisor.render.escape import visible
+from advisor.render.escape import csv_cell
 
 REASONS_SEPARATOR = "; "
 """Between reasons in a cell of a CSV file."""
@@ -59,7 +59,7 @@ def _flat(frame: pl.DataFrame) -> pl.DataFrame:
     lists = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.List)]
     joined = frame.with_columns(pl.col(lists).list.join(REASONS_SEPARATOR)) if lists else frame
     texts = [name for name, dtype in joined.schema.items() if dtype == pl.String]
-    return joined.with_columns(pl.col(texts).map_elements(visible, return_dtype=pl.String))
+    return joined.with_columns(pl.col(texts).map_elements(csv_cell, return_dtype=pl.String))
 
 
 @contextmanager

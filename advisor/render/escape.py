@@ -19,6 +19,10 @@ combining grapheme joiner, inherent vowels of Khmer. Source: Default_Ignorable_C
 SHORT_ESCAPES = {"\t": r"\t", "\n": r"\n", "\r": r"\r"}
 """Controls that have a well known short form."""
 
+FORMULA_STARTS = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
+"""What makes a spreadsheet take a cell for a formula. Source: OWASP, CSV Injection. Reason for the wide forms: Excel
+in Japanese and Chinese takes them for the others."""
+
 _MARKDOWN_SPECIAL = re.compile(r"[\\`*\[\]<>|~&@$!#]")
 _MARKDOWN_UNDERSCORE = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
 _MARKDOWN_LINE_START = re.compile(r"^(\s*)([-+=]|\d+(?=[.)](?:\s|$)))")
@@ -38,6 +42,12 @@ def visible(text: str) -> str:
 def visible_lines(text: str) -> str:
     """Like `visible`, but line feeds stay: for text of several lines."""
     return "\n".join(map(visible, text.split("\n")))
+
+
+def csv_cell(text: str) -> str:
+    """`text` as a cell of a CSV file: visible, and where a spreadsheet would work it out, an apostrophe before it."""
+    text = visible(text)
+    return f"'{text}" if text.lstrip().startswith(FORMULA_STARTS) else text
 
 
 def _visible_character(character: str) -> str:

@@ -98,6 +98,15 @@ def test_every_format_holds_the_same_rows(tmp_path: Path) -> None:
     assert flat["reasons"].to_list() == ["; ".join(reasons) for reasons in frame["reasons"]]
 
 
+def test_names_that_a_spreadsheet_would_work_out_are_text_in_csv(tmp_path: Path) -> None:
+    part, names = tmp_path / "part", ["=HYPERLINK(1)", "@SUM(1)", "plain", "a\x1b[31m", 'q"=1', "x,=1"]
+    frame = pl.read_parquet(score_chunk([str(SMALL[0])], with_model=False).rows).head(1)
+    pl.concat(frame.with_columns(name=pl.lit(name)) for name in names).write_parquet(part)
+    write_parts([part], tmp_path / "out.csv")
+    shown = pl.read_csv(tmp_path / "out.csv")["name"].to_list()
+    assert shown == ["'=HYPERLINK(1)", "'@SUM(1)", "plain", r"a\x1b[31m", 'q"=1', "x,=1"]
+
+
 def damaged(folder: Path) -> dict[str, str]:
     """Ten inputs that are not whole, and a word of what is to be said of each."""
     whole = SMALL[0].read_bytes()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from msgspec.structs import replace
 
-from advisor.render.escape import INVISIBLE_CATEGORIES, code, fenced, link, markdown, visible
+from advisor.render.escape import INVISIBLE_CATEGORIES, code, csv_cell, fenced, link, markdown, visible
 from advisor.render.json import render_json
 from advisor.render.markdown import render_markdown
 from advisor.render.text import render_text
@@ -59,6 +59,13 @@ def test_visible_text_is_one_line_without_invisible_characters(text: str) -> Non
     assert not has_invisible(shown)
     assert "\n" not in shown
     assert visible(shown) == shown
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", " =", "\uff1d", "\uff20"])
+def test_a_spreadsheet_works_out_no_cell(start: str) -> None:
+    assert csv_cell(f"{start}1+1") == f"'{start}1+1"
+    assert csv_cell(f"a{start}1") == f"a{start}1"
+    assert csv_cell("\t=1") == r"\t=1", "nor what a reader strips before it"
 
 
 @pytest.mark.parametrize(
