@@ -94,7 +94,7 @@ class ProcessTable(ScrollView, can_focus=True):
         self._standing = ""
         self._is_covered = False
         self._painted: dict[int, tuple[Line, Text]] = {}
-        self._ahead: dict[int, tuple[Line, Text]] = {}
+        self._ahead: dict[int, tuple[Line, int, Text]] = {}
 
     @property
     def rows(self) -> Sequence[Row]:
@@ -183,8 +183,8 @@ class ProcessTable(ScrollView, can_focus=True):
     def render_line(self, y: int) -> Strip:
         """The titles, the row that is scrolled to this line, or, at the bottom, what stands below them."""
         line = self._line(y)
-        known, text = self._ahead.pop(y, (None, Text()))
-        if line != known:
+        known, width, text = self._ahead.pop(y, (None, 0, Text()))
+        if line != known or width != self.scrollable_content_region.width:
             text = self._text(line)
         self._painted[y] = line, text
         return self._strip(line, text)
@@ -196,8 +196,9 @@ class ProcessTable(ScrollView, can_focus=True):
             line = self._line(y) if y < self.size.height else painted
             if line == painted:
                 continue
-            self._ahead[y] = line, self._text(line)
-            if line[1:] != painted[1:] or self._ahead[y][1] != text:
+            new = self._text(line)
+            self._ahead[y] = line, self.scrollable_content_region.width, new
+            if line[1:] != painted[1:] or new != text:
                 self.refresh(Region(0, y, self.size.width, 1))
 
     def _line(self, y: int) -> Line:
