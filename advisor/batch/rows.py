@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -12,6 +11,7 @@ from advisor.recommendation import Plan, PoolPlan, ProcessAdvice, Recommendation
 from advisor.report.document import Report
 from advisor.report.plan import PlanPool
 from advisor.report.process import RecommendationEntry
+from advisor.rules import Policy
 
 TOP_REASONS = 3
 """Rules that are named in a row: the deciding one and what comes next. The report of the profile has all."""
@@ -57,9 +57,6 @@ SCHEMA = pl.Schema(COLUMNS)
 
 REASONS = "reasons"
 
-SEEN = ("rss_bytes", "anon_bytes", "hugetlb_bytes", "huge_coverage", "page_table_bytes")
-"""Columns that the feature table and the memory of a report call the same."""
-
 
 Row = dict[str, Any]
 """A value for each of COLUMNS."""
@@ -74,17 +71,21 @@ def rows_of_advice(
         {
             "file": file,
             "host": of["host"],
-            "pid": of["pid"],
-            "start_ticks": of["start_ticks"],
+            "pid": one.pid,
+            "start_ticks": one.start_ticks,
             "name": of["name"] or "",
             "user": of["user"],
             "cgroup": of["cgroup"],
             "application": of["application_id"],
-            **{name: of[name] for name in SEEN},
+            "rss_bytes": of["rss_bytes"],
+            "anon_bytes": of["anon_bytes"],
+            "hugetlb_bytes": of["hugetlb_bytes"],
+            "huge_coverage": of["huge_coverage"],
+            "page_table_bytes": of["page_table_bytes"],
             "cpu_cores": of["cpu_cores"],
             "changes": one.changes,
             "at_stake_bytes": one.at_stake_bytes,
-            **_advised(one.recommendation, one.page_table_bytes_after, of["page_table_bytes"], needs.get(of["pid"])),
+            **_advised(one.recommendation, one.page_table_bytes_after, of["page_table_bytes"], needs.get(one.pid)),
         }
         for of, one in zip(features, advice, strict=True)
     )
@@ -103,7 +104,11 @@ def rows_of_report(file: str, report: Report) -> list[Row]:
             "user": one.user,
             "cgroup": one.cgroup,
             "application": one.application.id if one.application is not None else None,
-            **{name: getattr(one.memory, name) for name in SEEN},
+            "rss_bytes": one.memory.rss_bytes,
+            "anon_bytes": one.memory.anon_bytes,
+            "hugetlb_bytes": one.memory.hugetlb_bytes,
+            "huge_coverage": one.memory.huge_coverage,
+            "page_table_bytes": one.memory.page_table_bytes,
             "cpu_cores": one.cpu_cores,
             "changes": one.recommendation.changes,
             "at_stake_bytes": one.at_stake_bytes,
@@ -133,16 +138,17 @@ def _advised(
     advised: Recommendation | RecommendationEntry, tables_after: int | None, tables: int | None, need: _Need | None
 ) -> Row:
     gain = advised.expected_gain
+    low, median, high = (gain.low, gain.median, gain.high) if gain is not None else (None, None, None)
     known = tables is not None and tables_after is not None
     return {
-        "policy": str(advised.policy),
+        "policy": advised.policy,
         "page_bytes": advised.page_bytes,
         "pages": advised.pages,
         "pages_when": need.when if need is not None and advised.pages is not None else None,
         "new_pool_bytes": _new_pool_bytes(advised, need),
-        "gain_low": gain.low if gain is not None else None,
-        "gain_median": gain.median if gain is not None else None,
-        "gain_high": gain.high if gain is not None else None,
+        "gain_low": low,
+        "gain_median": median,
+        "gain_high": high,
         "confidence": advised.confidence,
         "decided_by": advised.decided_by,
         "bloat_bytes": advised.bloat_bytes,
@@ -160,18 +166,23 @@ class _Need(NamedTuple):
     new_bytes: int | None
 
 
+NO_NEED = _Need("runtime", 0)
+"""Of a process that no pool serves."""
+
+
 def _needs(pools: Iterable[PoolPlan] | Iterable[PlanPool]) -> dict[int, _Need]:
     """By pid."""
     found: dict[int, _Need] = {}
     for pool in pools:
-        new = Counter[int | None]()
+        new: dict[int | None, int] = {}
         for term in pool.terms:
-            new[term.pid] += term.pages * pool.page_bytes if term.kind == "new" else 0
+            if term.kind == "new":
+                new[term.pid] = new.get(term.pid, 0) + term.pages * pool.page_bytes
         for pid in pool.for_pids:
-            before = found.get(pid, _Need(pool.when, 0))
-            known = bool(pool.terms) and before.new_bytes is not None
-            size = before.new_bytes + new[pid] if known else None  # type: ignore[operator]
-            found[pid] = _Need("boot" if "boot" in (pool.when, before.when) else "runtime", size)
+            when, size = found.get(pid, NO_NEED)
+            known = bool(pool.terms) and size is not None
+            size = size + new.get(pid, 0) if known else None  # type: ignore[operator]
+            found[pid] = _Need("boot" if "boot" in (pool.when, when) else "runtime", size)
     return found
 
 
@@ -179,7 +190,7 @@ def _new_pool_bytes(advised: Recommendation | RecommendationEntry, need: _Need |
     """None where it is for a pool, and the plan has none for it."""
     if need is not None:
         return need.new_bytes
-    return None if str(advised.policy) == "hugetlb" else 0
+    return None if advised.policy == Policy.HUGETLB else 0
 
 
 def _in_report_order(rows: Iterable[Row]) -> list[Row]:

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any, NamedTuple, overload
 
 import polars as pl
+from msgspec import Struct
 
 from advisor.rules.rows import FrameRow, rows_of
 from advisor.rules.text import fill, placeholders
@@ -144,7 +145,7 @@ class Answers(Sequence[Answer]):
         return iter(self._answers)
 
 
-class Finding(NamedTuple):
+class Finding(Struct, frozen=True):
     """One rule's answer for one row. Words are made when somebody reads them: in a batch hardly any are."""
 
     rule: Rule
