@@ -13,13 +13,15 @@ from advisor.profile.model import HostState
 from advisor.recommendation.artefacts import Artefacts, make_artefacts
 from advisor.recommendation.asked import granted
 from advisor.recommendation.decide import at_stake_bytes, decide, permitted
+from advisor.recommendation.demands import Demand, new_demands
 from advisor.recommendation.gains import Expectation, Predicted, Row, Target, expectations
 from advisor.recommendation.limits import Refusal, instead, keeping_thp, refusals
 from advisor.recommendation.model import Plan, ProcessAdvice, Recommendation
 from advisor.recommendation.page_tables import tables_after
-from advisor.recommendation.plan import EMPTY_PLAN, make_plan
+from advisor.recommendation.plan import EMPTY_PLAN, Decided, make_plan
 from advisor.recommendation.pool_state import HostNow, host_now
 from advisor.recommendation.setup import Setup
+from advisor.recommendation.sizing import moved_bytes
 from advisor.recommendation.tenants import NO_ROOM
 from advisor.recommendation.wishes import NO_WISHES, Wish, Wishes, for_rows
 from advisor.rules import Answers, Findings, Policy, evaluate
@@ -62,9 +64,9 @@ def recommend(
         return [], EMPTY_PLAN
     now = host_now(rows[0], state)
     cases = [_Case(*each) for each in zip(rows, found, for_rows(rows, wishes.policies), strict=True)]
-    advice = _within_limits(cases, predicted, now, granted(wishes, rows[0], now))
+    advice, demands = _within_limits(cases, predicted, now, granted(wishes, rows[0], now))
     tables = tables_after(rows[0], rows, advice)
-    plan = make_plan(rows, advice, tables, findings.host(), state, wishes)
+    plan = make_plan(Decided(rows, advice, demands, tables), findings.host(), state, wishes)
     made = make_artefacts(rows, advice, plan, setup)
     who = [replace(one, artefacts=_texts_for(one.pids, made)) for one in plan.tenants]
     texts = list(made.by_id.values())
@@ -134,24 +136,28 @@ def _advise(case: _Case, expectation: Expectation | None) -> ProcessAdvice:
         start_ticks=row["start_ticks"],
         recommendation=recommendation,
         at_stake_bytes=at_stake_bytes(row, recommendation),
+        moved_bytes=moved_bytes(row, recommendation),
     )
 
 
 def _within_limits(
     cases: list[_Case], predicted: Predicted | None, now: HostNow, wishes: Wishes
-) -> list[ProcessAdvice]:
-    """Advice for every case; who cannot have what is advised is decided anew without it, until the host can give it
-    all.
+) -> tuple[list[ProcessAdvice], list[Demand]]:
+    """Advice for every case, and the new pool pages that it asks for; who cannot have what is advised is decided anew
+    without it, until the host can give it all.
 
     Ends, as no process is refused the same policy twice.
     """
     rows = [case.row for case in cases]
     advice = _advise_all(cases, predicted)
-    while refused := refusals(rows, advice, now, wishes):
+    demands = new_demands(rows, advice)
+    while refused := refusals(rows, advice, demands, now, wishes):
         for place, refusal in refused.items():
             cases[place] = cases[place].without(refusal)
         of_those = predicted.of(list(refused)) if predicted is not None else None
         anew = _advise_all([cases[place] for place in refused], of_those)
         for (place, refusal), after in zip(refused.items(), anew, strict=True):
             advice[place] = after if refusal.why == NO_ROOM else instead(advice[place], after, refusal.why)
-    return [keeping_thp(row, one, wishes.thp_enabled) for row, one in zip(rows, advice, strict=True)]
+        demands = new_demands(rows, advice)
+    kept = [keeping_thp(row, one, wishes.thp_enabled) for row, one in zip(rows, advice, strict=True)]
+    return kept, demands

@@ -51,13 +51,13 @@ def make_artefacts(
     kept_off = {pid: one.gets_by for one in off for pid in one.pids}
     _add_pools(made, plan.pools, advice, setup)
     _add_limits(made, plan.cgroups)
-    for row in rows:
-        if row["pid"] in kept_off:
-            made.add_all(without_thp(row, kept_off[row["pid"]], setup), row["pid"])
+    for row, one in zip(rows, advice, strict=True):
+        if one.pid in kept_off:
+            made.add_all(without_thp(row, kept_off[one.pid], setup), one.pid)
     _add_switches(made, rows[0], plan, advice, setup)
     for row, one in zip(rows, advice, strict=True):
-        if row["pid"] not in kept_off:
-            made.add_all(with_huge_pages(row, one.recommendation, rows, setup), row["pid"])
+        if one.pid not in kept_off:
+            made.add_all(with_huge_pages(row, one.recommendation, rows, setup), one.pid)
     return made
 
 

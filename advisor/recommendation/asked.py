@@ -48,7 +48,7 @@ def _pools(wishes: Wishes, host: Row, now: HostNow) -> Iterator[Asked]:
 
 
 def _policies(wishes: Wishes, rows: Sequence[Row], advice: Sequence[ProcessAdvice]) -> Iterator[Asked]:
-    found = {row["pid"]: (row, one) for row, one in zip(rows, advice, strict=True)}
+    found = {one.pid: (row, one) for row, one in zip(rows, advice, strict=True) if one.pid in wishes.policies}
     for pid, wish in sorted(wishes.policies.items()):
         row, one = found.get(pid, (None, None))
         if row is None or one is None or not wish.is_for(row):

@@ -90,6 +90,19 @@ def proposal_of(answers: Answers, unavailable: Mapping[Policy, str] | None = Non
     return _said(answers, unavailable).proposal
 
 
+class _Grounds(NamedTuple):
+    """What rules say of a decision for one policy.
+
+    told: the answers that are its reasons, with status and severity in words: the deciding one, then what else
+    matches by severity, then rules that cannot tell and would have changed the decision. would_tell: evidence of the
+    latter. confidence: of the rules, had they the last word.
+    """
+
+    told: list[tuple[Answer, str, str]]
+    would_tell: list[str]
+    confidence: Confidence
+
+
 class _Said:
     """What rules say of every process that answers them alike, whatever its numbers are.
 
@@ -109,7 +122,7 @@ class _Said:
         concerned = (one for one in matched if one is not self.winner and one.rule.scope is Scope.PROCESS)
         self.others = sorted(concerned, key=_rank, reverse=True)
         self.permitted = self._permitted(matched)
-        self._doubts: dict[Policy, list[Answer]] = {}
+        self._grounds: dict[Policy, _Grounds] = {}
 
     @property
     def proposal(self) -> Proposal:
@@ -118,11 +131,16 @@ class _Said:
             return Proposal(Policy.LEAVE, None, None)
         return Proposal(rule.proposes, rule.page, rule)
 
-    def doubts(self, policy: Policy) -> list[Answer]:
-        """Rules that cannot tell and would have changed the decision."""
-        if policy not in self._doubts:
-            self._doubts[policy] = [one for one in self.unsure if _is_doubt(one, policy, self.winner, self.barred_by)]
-        return self._doubts[policy]
+    def grounds(self, policy: Policy) -> _Grounds:
+        """What stands behind this policy, if it is chosen."""
+        if policy not in self._grounds:
+            doubts = [one for one in self.unsure if _is_doubt(one, policy, self.winner, self.barred_by)]
+            winner = [self.winner] if self.winner is not None else []
+            told = [(one, one.status.value, IN_WORDS[one.severity]) for one in (*winner, *self.others, *doubts)]
+            would_tell = sorted({name for one in doubts for name in one.rule.evidence})
+            confidence = _confidence(self.winner, doubts, self.barred_by)
+            self._grounds[policy] = _Grounds(told, would_tell, confidence)
+        return self._grounds[policy]
 
     def _permitted(self, matched: Sequence[Answer]) -> frozenset[Target]:
         may: set[Target] = {"thp"} if Policy.THP not in self.barred_by else set()
@@ -165,16 +183,17 @@ def decide(
     choice, asked = _granted(wish, met, said.barred_by, row)
     policy = choice.policy
     by_wish = choice.by == "user"
-    doubts = said.doubts(policy)
+    grounds = said.grounds(policy)
     page = page_bytes(policy, choice.page, row)
     sized = pool_pages(row, page) if policy is Policy.HUGETLB else None
     gain = gain_from_now(expectation, target_of(policy, choice.page), row)
     by_model = choice.by == "model"
     about_shmem = choice.by in ("rules", "both") and winner is not None and winner.rule.id == SHMEM_RULE
-    confidence = _confidence_of_model(gain) if by_model else _confidence(winner, doubts, said.barred_by)
+    confidence = _confidence_of_model(gain) if by_model else grounds.confidence
     confidence = Confidence.HIGH if by_wish else confidence
     heard = _said_by_model(choice, expectation, gain, proposal, row)
-    reasons = _reasons(said, doubts, row)
+    reasons = _reasons(grounds, row)
+    reasons = reasons if winner is not None else [_nothing_proposed(grounds.would_tell, row), *reasons]
     reasons = heard + reasons if by_model else reasons[:1] + heard + reasons[1:]
     return Recommendation(
         policy=policy.value,
@@ -292,25 +311,16 @@ def _said_by_model(
     return [Reason(GAIN_MODEL, status.value, IN_WORDS[Severity.INFO], told)]
 
 
-def _reasons(said: _Said, doubts: Sequence[Answer], row: Row) -> list[Reason]:
-    """The deciding reason, then what else matches by severity, then what could not be told."""
-    if said.winner is None:
-        return [_nothing_proposed(doubts, row), *_of_rules(said.others, row), *_of_rules(doubts, row)]
-    return _of_rules((said.winner, *said.others, *doubts), row)
-
-
-def _of_rules(answers: Iterable[Answer], row: Row) -> list[Reason]:
+def _reasons(grounds: _Grounds, row: Row) -> list[Reason]:
     return [
-        Reason(
-            one.rule.id, one.status.value, IN_WORDS[one.severity], Finding(one.rule, one.status, one.severity, row)
-        )
-        for one in answers
+        Reason(answer.rule.id, status, severity, Finding(answer.rule, answer.status, answer.severity, row))
+        for answer, status, severity in grounds.told
     ]
 
 
-def _nothing_proposed(doubts: Sequence[Answer], row: Row) -> Reason:
+def _nothing_proposed(would_tell: Sequence[str], row: Row) -> Reason:
     """Why the answer is leave although no rule says so; evidence names what would tell."""
-    missing = sorted({name for one in doubts for name in one.rule.evidence if row[name] is None})
+    missing = [name for name in would_tell if row[name] is None]
     message = "No rule proposes a change."
     if missing:
         message = f"Too little is known for a change to be proposed. These would tell: {', '.join(missing)}."

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 from advisor.procfs.text import node_list
 from advisor.recommendation.model import ProcessAdvice
 from advisor.recommendation.pool_state import HostNow
-from advisor.recommendation.sizing import pooled_bytes
 from advisor.rules import Policy
 
 Row = Mapping[str, Any]
@@ -52,15 +51,15 @@ def new_demands(rows: Sequence[Row], advice: Sequence[ProcessAdvice]) -> list[De
     for row, one, page, pages in pool_advice(rows, advice):
         if uses_already(row, page):
             continue
-        leads, pid = row["sharing_leader"], row["pid"]
-        key = pid if leads is None else shared_object(row)
-        moved[key] = max(moved.get(key, 0), pooled_bytes(row, page, pages))
-        sharers.setdefault(key, []).append(pid)
+        leads = row["sharing_leader"]
+        key = one.pid if leads is None else shared_object(row)
+        moved[key] = max(moved.get(key, 0), one.moved_bytes)
+        sharers.setdefault(key, []).append(one.pid)
         if leads is not False:
             leading.append((key, row, one, page, pages))
     demands = [
         Demand(
-            pid=row["pid"],
+            pid=one.pid,
             page_bytes=page,
             pages=pages,
             moved_bytes=moved[key],

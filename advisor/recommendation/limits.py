@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from advisor.recommendation.demands import Demand, new_demands, shared_object, without_room
+from advisor.recommendation.demands import Demand, shared_object, without_room
 from advisor.recommendation.model import Alternative, ProcessAdvice, Reason, Words
 from advisor.recommendation.pool_plan import copies_after_fork, in_use
 from advisor.recommendation.pool_state import HostNow
-from advisor.recommendation.sizing import concerns_shmem
+from advisor.recommendation.sizing import concerns_shmem, moved_bytes
 from advisor.recommendation.tenants import MODE_DENIES, NO_ROOM, POOL_TOO_SMALL, Means, Need, need_of, thp_means
 from advisor.recommendation.wishes import ASKED_FOR, Wishes
 from advisor.rules import Policy, Severity, Status
@@ -34,10 +34,9 @@ class Refusal(NamedTuple):
 
 
 def refusals(
-    rows: Sequence[Row], advice: Sequence[ProcessAdvice], now: HostNow, wishes: Wishes
+    rows: Sequence[Row], advice: Sequence[ProcessAdvice], demands: Sequence[Demand], now: HostNow, wishes: Wishes
 ) -> dict[int, Refusal]:
     """Who is advised what the host, or what was asked for, does not give; by row. wishes: those that it can have."""
-    demands = new_demands(rows, advice)
     others = [demand for demand in demands if demand.page_bytes not in wishes.pools]
     held = _held_bytes(rows, now, wishes.pools)
     found = _places(rows, without_room(rows[0], others, now, held), NO_ROOM)
@@ -85,17 +84,15 @@ def keeping_thp(row: Row, one: ProcessAdvice, mode: str | None) -> ProcessAdvice
     if thp_means(row, mode, row["host_thp_enabled"]) not in BY_ITS_OWN:
         return one
     said = _reason(Severity.LOW, f"It has THP by mode {row['host_thp_enabled']}; under {mode} it must ask for it.")
-    return replace(
-        one,
-        recommendation=replace(
-            advised,
-            policy=Policy.THP.value,
-            page_bytes=row["host_pmd_bytes"],
-            decided_by="user",
-            override_reason="unasked, the advice is to leave it",
-            reasons=[*advised.reasons[:1], said, *advised.reasons[1:]],
-        ),
+    kept = replace(
+        advised,
+        policy=Policy.THP.value,
+        page_bytes=row["host_pmd_bytes"],
+        decided_by="user",
+        override_reason="unasked, the advice is to leave it",
+        reasons=[*advised.reasons[:1], said, *advised.reasons[1:]],
     )
+    return replace(one, recommendation=kept, moved_bytes=moved_bytes(row, kept))
 
 
 def _reason(severity: Severity, message: str) -> Reason:
@@ -127,6 +124,8 @@ def _beyond(demands: Sequence[Demand], rows: Sequence[Row], now: HostNow, pools:
 
 def _places(rows: Sequence[Row], refused: Sequence[Demand], why: str) -> dict[int, Refusal]:
     """Processes that share an object stand or fall together."""
+    if not refused:
+        return {}
     pids = {demand.pid for demand in refused}
     objects = {shared_object(row) for row in rows if row["pid"] in pids and row["sharing_leader"]}
     return {

@@ -146,6 +146,7 @@ class Recommendation(Struct, frozen=True):
 class ProcessAdvice(Struct, frozen=True):
     """A recommendation and whom it is for. at_stake_bytes is for sorting (`decide.at_stake_bytes`).
 
+    moved_bytes: resident on base pages, that the advice puts on huge ones (`sizing.moved_bytes`).
     page_table_bytes_after: its page tables with the whole plan carried out, an estimate; None: not known.
     changes: false where the policy is what the process has already.
     """
@@ -154,6 +155,7 @@ class ProcessAdvice(Struct, frozen=True):
     start_ticks: int
     recommendation: Recommendation
     at_stake_bytes: int
+    moved_bytes: int = 0
     page_table_bytes_after: int | None = None
     changes: bool = False
 

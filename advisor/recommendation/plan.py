@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
@@ -11,7 +11,7 @@ from advisor.profile.model import HostState
 from advisor.recommendation.asked import asked_for, granted
 from advisor.recommendation.asked_risks import asked_risks
 from advisor.recommendation.cgroup_plan import plan_cgroups
-from advisor.recommendation.demands import Demand, new_demands, spread
+from advisor.recommendation.demands import Demand, spread
 from advisor.recommendation.gigantic import gigantic_line
 from advisor.recommendation.guests import plan_guests
 from advisor.recommendation.model import (
@@ -29,7 +29,6 @@ from advisor.recommendation.plan_lines import asked_line, plan_lines
 from advisor.recommendation.pool_plan import plan_pools
 from advisor.recommendation.pool_state import HostNow, host_now
 from advisor.recommendation.risks import Planned, find_risks, in_order
-from advisor.recommendation.sizing import moved_bytes
 from advisor.recommendation.tenants import tenants, wanting
 from advisor.recommendation.thp_plan import own_switch, plan_thp
 from advisor.recommendation.thp_reach import moved_by_mode, thp_growth
@@ -49,27 +48,32 @@ EMPTY_PLAN = Plan(
 """The plan for a frame without rows: nothing is known of the host either."""
 
 
+class Decided(NamedTuple):
+    """All processes of a host, at least one, with their advice in the same order, and what follows from all of it.
+
+    demands: the new pool pages that it asks for. tables_after: page tables of each process, bytes, None: not known.
+    """
+
+    rows: Sequence[Row]
+    advice: Sequence[ProcessAdvice]
+    demands: Sequence[Demand]
+    tables_after: Sequence[int | None]
+
+
 def make_plan(
-    rows: Sequence[Row],
-    advice: Sequence[ProcessAdvice],
-    tables_after: Sequence[int | None],
-    host_findings: Sequence[Finding],
-    state: HostState | None = None,
-    wishes: Wishes = NO_WISHES,
+    decided: Decided, host_findings: Sequence[Finding], state: HostState | None = None, wishes: Wishes = NO_WISHES
 ) -> Plan:
     """The plan for one host, without artefacts.
 
-    rows: the feature frame's, at least one; advice and tables_after (bytes of page tables, None: not known): one for
-    each, in their order; host_findings: host scope. state:
-    the host's files at the last sample, for what is no column: nodes, single cgroups, other pool sizes. wishes: what
-    somebody wants for the host; those for processes are in their advice already.
+    host_findings: host scope. state: the host's files at the last sample, for what is no column: nodes, cgroups,
+    other pool sizes. wishes: what somebody wants for the host; those for processes are in their advice already.
     """
+    rows, advice, demands, tables_after = decided
     host, now = rows[0], host_now(rows[0], state)
     wanted = granted(wishes, host, now)
     asked = asked_for(wishes, rows, advice, now)
     matched = {finding.rule.id for finding in host_findings if finding.status is Status.MATCHED}
     found = wanting(rows, advice)
-    demands = new_demands(rows, advice)
     thp = replace(plan_thp(host, rows, found, matched, wanted.thp_enabled), enabled_page_bytes=own_switch(state))
     growth = thp_growth(rows, advice, found, thp.enabled)
     pools = plan_pools(rows, advice, demands, matched, now, wanted.pools)
@@ -115,7 +119,7 @@ def _memory(
     huge = _total(rows, "anon_huge_bytes", "shmem_huge_bytes", "hugetlb_bytes")
     pool, available = host["host_pool_bytes"], host["host_memory_available_bytes"]
     growth = sum(map(_growth, pools))
-    to_huge = by_mode + sum(moved_bytes(row, one.recommendation) for row, one in zip(rows, advice, strict=True))
+    to_huge = by_mode + sum(one.moved_bytes for one in advice)
     to_pool = sum(demand.moved_bytes for demand in demands)
     return BeforeAfter(
         MemoryState(pool, huge, base, available),
@@ -157,7 +161,7 @@ def _by_node(pools: Sequence[PoolPlan], demands: Sequence[Demand], now: HostNow)
 
 def _total(rows: Sequence[Row], *names: str) -> int | None:
     """Sum over all rows of the columns where known; None where nothing is known at all."""
-    known = [row[name] for row in rows for name in names if row[name] is not None]
+    known = [value for row in rows for name in names if (value := row[name]) is not None]
     return sum(known) if known else None
 
 

@@ -51,8 +51,8 @@ def plan_pools(
 def _served(rows: Sequence[Row], advice: Sequence[ProcessAdvice]) -> dict[int, list[int]]:
     """By page size, the processes that map its pages or are advised to."""
     found: dict[int, set[int]] = {}
-    for row, _, page, _ in pool_advice(rows, advice):
-        found.setdefault(page, set()).add(row["pid"])
+    for _, one, page, _ in pool_advice(rows, advice):
+        found.setdefault(page, set()).add(one.pid)
     for row in rows:
         if row["hugetlb_mapped_bytes"]:
             found.setdefault(row["hugetlb_page_bytes"], set()).add(row["pid"])

@@ -11,8 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from msgspec.structs import replace
-
 from advisor.knowledge.versions import fits, known_version
 from advisor.recommendation.model import Alternative, PoolPlan, ProcessAdvice, Recommendation, Tenant, ThpPlan
 from advisor.recommendation.sizing import base_bytes, concerns_shmem
@@ -271,27 +269,46 @@ def tenants(found: Iterable[Wanting], thp: ThpPlan, pools: Sequence[PoolPlan] = 
 
     thp and pools: the plan, with the sizes of pools that were asked for.
     """
-    alike: dict[Tenant, list[int]] = {}
+    alike: dict[_Terms, list[int]] = {}
     short = frozenset(pool.page_bytes for pool in pools if pool.held_pages > pool.pages)
     for one in sorted(found, key=lambda one: (-one.advice.at_stake_bytes, one.advice.pid)):
-        alike.setdefault(_tenant(one, thp, short), []).append(one.advice.pid)
-    return [replace(tenant, pids=tuple(sorted(pids))) for tenant, pids in alike.items()]
+        alike.setdefault(_terms(one, thp, short), []).append(one.advice.pid)
+    return [_tenant(terms, thp, pids) for terms, pids in alike.items()]
 
 
-def _tenant(one: Wanting, thp: ThpPlan, short: frozenset[int]) -> Tenant:
+class _Terms(NamedTuple):
+    """What tells tenants apart."""
+
+    name: str
+    service: str | None
+    need: Need
+    page_bytes: int | None
+    means: Means | None
+    loses: str | None
+
+
+def _terms(one: Wanting, thp: ThpPlan, short: frozenset[int]) -> _Terms:
+    row, advised = one.row, one.recommendation
     means = means_of(one, thp.enabled, thp.shmem_enabled)
-    denied = denied_policy(one.recommendation)
-    why = f"{POOL_TOO_SMALL[0].upper()}{POOL_TOO_SMALL[1:]}." if one.need is Need.POOL else thp.denied or ""
+    denied = denied_policy(advised)
+    page = advised.page_bytes if denied is None else denied.page_bytes
+    return _Terms(row["name"] or "", service_of(row), one.need, page, means, _lost(one, means, short))
+
+
+def _tenant(terms: _Terms, thp: ThpPlan, pids: Iterable[int]) -> Tenant:
+    name, service, need, page, means, loses = terms
+    why = f"{POOL_TOO_SMALL[0].upper()}{POOL_TOO_SMALL[1:]}." if need is Need.POOL else thp.denied or ""
     return Tenant(
-        name=one.row["name"] or "",
-        service=service_of(one.row),
-        needs=one.need.value,
-        page_bytes=one.recommendation.page_bytes if denied is None else denied.page_bytes,
+        name=name,
+        service=service,
+        needs=need.value,
+        page_bytes=page,
         met=means is not None,
         gets_by=means.value if means is not None else None,
-        how=HOW[one.need, means] if means is not None else why,
-        loses=_lost(one, means, short),
+        how=HOW[need, means] if means is not None else why,
+        loses=loses,
         restart=means is not None and means not in WITHOUT_RESTART,
+        pids=tuple(sorted(pids)),
     )
 
 

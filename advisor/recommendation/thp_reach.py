@@ -18,7 +18,7 @@ def exposed(rows: Sequence[Row], found: Sequence[Wanting]) -> list[Row]:
 
     Who needs base pages is switched off under that mode.
     """
-    decided = {one.row["pid"] for one in found if one.need in (Need.THP, Need.BASE_PAGES)}
+    decided = {one.advice.pid for one in found if one.need in (Need.THP, Need.BASE_PAGES)}
     return [row for row in rows if row["pid"] not in decided and not row["thp_disabled_by_process"]]
 
 

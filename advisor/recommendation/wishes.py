@@ -68,6 +68,8 @@ NO_WISHES = Wishes()
 
 def for_rows(rows: Sequence[Row], wishes: Mapping[int, Wish]) -> list[Wish | None]:
     """The wish for each row, by pid; what is asked for one process goes for all that share its memory."""
+    if not wishes:
+        return [None] * len(rows)
     own = [wish if (wish := wishes.get(row["pid"])) is not None and wish.is_for(row) else None for row in rows]
     shared = {
         shared_object(row): wish
