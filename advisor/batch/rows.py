@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -125,13 +126,17 @@ def rows_of_report(file: str, report: Report) -> list[Row]:
 
 def as_frame(rows: Sequence[Row]) -> pl.DataFrame:
     """Rows as a frame with the columns of SCHEMA."""
-    single = {name: [row[name] for row in rows] for name in COLUMNS if name != REASONS}
-    reasons = [row[REASONS] for row in rows]
-    for place in range(TOP_REASONS):  # lists one by one would cost as much as all other columns
-        single[f"{REASONS} {place}"] = [of[place] if len(of) > place else None for of in reasons]
-    types = {name: SCHEMA.get(name, pl.String()) for name in single}
-    listed = pl.concat_list(pl.col(f"^{REASONS} [0-9]$")).list.drop_nulls().alias(REASONS)
-    return pl.DataFrame(single, schema=types).with_columns(listed).select(SCHEMA.names())
+    if not rows:
+        return pl.DataFrame(schema=SCHEMA)
+    columns = dict(zip(COLUMNS, zip(*map(itemgetter(*COLUMNS), rows), strict=True), strict=True))
+    return pl.DataFrame(columns | {REASONS: _lists(columns[REASONS])}, schema=SCHEMA)
+
+
+def _lists(lists: Iterable[Sequence[str]]) -> pl.Series:
+    """As a column. Few differ, and lists one by one would cost as much as all other columns."""
+    known: dict[tuple[str, ...], int] = {}
+    places = [known.setdefault(tuple(one), len(known)) for one in lists]
+    return pl.Series(list(known), dtype=pl.List(pl.String)).gather(places)
 
 
 def _advised(

@@ -121,15 +121,9 @@ class _Said:
         self.winner = self.allowed[0] if self.allowed else None
         concerned = (one for one in matched if one is not self.winner and one.rule.scope is Scope.PROCESS)
         self.others = sorted(concerned, key=_rank, reverse=True)
+        self.proposal = _proposal_of(self.winner)
         self.permitted = self._permitted(matched)
         self._grounds: dict[Policy, _Grounds] = {}
-
-    @property
-    def proposal(self) -> Proposal:
-        rule = self.winner.rule if self.winner is not None else None
-        if rule is None or rule.proposes is None:
-            return Proposal(Policy.LEAVE, None, None)
-        return Proposal(rule.proposes, rule.page, rule)
 
     def grounds(self, policy: Policy) -> _Grounds:
         """What stands behind this policy, if it is chosen."""
@@ -150,6 +144,12 @@ class _Said:
             }
             may |= {target for target in POOLS if target in proposed}
         return frozenset(may)
+
+
+def _proposal_of(winner: Answer | None) -> Proposal:
+    if winner is None or winner.rule.proposes is None:
+        return Proposal(Policy.LEAVE, None, None)
+    return Proposal(winner.rule.proposes, winner.rule.page, winner.rule)
 
 
 def _said(answers: Answers, unavailable: Mapping[Policy, str] | None) -> _Said:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import polars as pl
+from msgspec import Struct
 
 from advisor.predictor import OUTPUTS, Thresholds, preferred
 from advisor.recommendation.model import Gain
@@ -59,8 +60,7 @@ class Predicted:
         return Predicted(self.rows[places], self.thresholds, self.level)
 
 
-@dataclass(frozen=True)
-class Expectation:
+class Expectation(Struct, frozen=True):
     """What a model says of one process. over_base: gain over base pages by target; empty where it abstains.
 
     prefers: the target whose gain is worth it most among those permitted, None where it abstains. abstains: why.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from advisor.recommendation.gains import (
     Choice,
@@ -30,7 +32,7 @@ Row = Mapping[str, Any]
 """One row of the feature frame, by column name."""
 
 
-class ModelWords(NamedTuple):
+class ModelWords(Struct, frozen=True):
     """What the model says, and whether it should be measured instead; made when it is read. gain: of the choice."""
 
     expectation: Expectation

@@ -270,5 +270,5 @@ def _khugepaged(
 
 def _khugepaged_fills(one: Wanting) -> bool:
     """Sparse memory that khugepaged may still collapse: it passes over a process whose THP is switched off."""
-    said = any(r.rule == SPARSE_COLLAPSE_RULE and r.status == "matched" for r in one.recommendation.reasons)
-    return said and one.need is not Need.BASE_PAGES
+    reasons = one.recommendation.reasons if one.need is not Need.BASE_PAGES else []
+    return any(reason.rule == SPARSE_COLLAPSE_RULE and reason.status == "matched" for reason in reasons)

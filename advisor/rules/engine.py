@@ -70,6 +70,9 @@ third of this much CPU is a third of one percent of one processor, which nobody 
 IDLE_COLUMN = "cpu_cores"
 """The feature that says how much CPU a process uses."""
 
+PLACE = "place_of_row"
+"""Column beside the answers of rules, none of which is called so."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -204,9 +207,11 @@ class Findings:
     def by_row(self) -> list[Answers]:
         """The answers of each row."""
         idle = (self.features[IDLE_COLUMN] < IDLE_CPU_CORES).fill_null(value=False)
-        told = list(zip(idle.to_list(), self.answers.rows(), strict=True))
-        alike = {one: self._answers_of(*one) for one in set(told)}
-        return [alike[one] for one in told]
+        alike = self.answers.with_columns(idle).with_row_index(PLACE).group_by(pl.exclude(PLACE)).agg(PLACE)
+        by_place: dict[int, Answers] = {}
+        for *told, is_idle, places in alike.iter_rows():
+            by_place |= dict.fromkeys(places, self._answers_of(told, idle=is_idle))
+        return [by_place[place] for place in range(len(self))]
 
     def part(self, offset: int, length: int) -> Findings:
         """Those of so many rows from `offset` on, as of one of many hosts that were asked together."""
@@ -227,7 +232,7 @@ class Findings:
     def __iter__(self) -> Iterator[list[Finding]]:
         return (self.of(row) for row in range(len(self)))
 
-    def _answers_of(self, idle: bool, told: tuple[bool | None, ...]) -> Answers:
+    def _answers_of(self, told: Iterable[bool | None], *, idle: bool) -> Answers:
         """idle: so that no time can be gained."""
         return Answers(
             Answer(
