@@ -156,7 +156,7 @@ def _of_url(url: str, errors: dict[str, InputError]) -> Iterator[str]:
     except (OSError, ValueError, ImportError) as error:
         errors[url] = InputError(url, "", str(error))
         return
-    wanted = [place for place in places if place == path or place.endswith(SUFFIXES)]
+    wanted = [place for place in places if place == path or counts(place)]
     if not wanted:
         errors[url] = InputError(url, "", "no file there")
     for place in wanted:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import os
 import stat
+import tempfile
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
 
 from advisor.batch.inputs import NO_FILE, SUFFIXES, URL_MARK, InputError
 from advisor.batch.plausible import implausible
-from advisor.collect.captured.recognise import is_capture
+from advisor.collect.captured.recognise import ARCHIVE_NAME, is_capture
 from advisor.profile.codec import ProfileError, ProfileReader
 from advisor.profile.timeline import Timeline, fold
 from advisor.report.document import SCHEMA as REPORT_SCHEMA
@@ -22,6 +23,13 @@ MOST_REPORT_BYTES = 256 << 20
 
 PEEK_BYTES = 4096
 """Enough to find the schema of a report, which is its first field."""
+
+
+MOST_FETCHED_BYTES = 4 << 30
+"""Of an archive behind a URL. Source: own choice. Reason: sosreports have up to some hundred MiB; temporary folders
+are often as small as half of the memory."""
+
+READ_BYTES = 1 << 20
 
 
 class DamagedError(Exception):
@@ -46,6 +54,8 @@ def load(file: str, base: str = "") -> Loaded:
     """
     place = file if URL_MARK in file else os.path.join(base, file)
     try:
+        if URL_MARK in file and ARCHIVE_NAME.search(file):
+            return _fetched_capture(file)
         if _may_be_capture(place) and is_capture(Path(place)):
             return _capture(file, place)
         with _open(place) as opened:
@@ -74,6 +84,23 @@ def _capture(file: str, place: str) -> Loaded:
     cut = profile.header.capture is not None and profile.header.capture.cut
     said = InputError(file, "", "the archive is cut off; scored as far as it goes", scored=True)
     return Loaded(fold(profile.header, profile.samples), said if cut else None)
+
+
+def _fetched_capture(url: str) -> Loaded:
+    """An archive behind a URL, which is looked into more than once: through a temporary file."""
+    with tempfile.NamedTemporaryFile(prefix="hugepage-advisor-") as here:
+        with _open(url) as opened:
+            while chunk := opened.read(READ_BYTES):
+                if here.tell() > MOST_FETCHED_BYTES:
+                    raise ValueError(f"more than {MOST_FETCHED_BYTES} bytes; fetch it, and score the file")
+                here.write(chunk)
+        here.flush()
+        if not is_capture(Path(here.name)):
+            raise ValueError("named like an archive, and none")
+        try:
+            return _capture(url, here.name)
+        except ProfileError as error:
+            raise ProfileError(str(error).replace(here.name, url)) from error
 
 
 def _report(opened: io.BufferedReader) -> Report:

@@ -49,3 +49,17 @@ def test_it_is_scored_like_its_report(fleet: Path) -> None:
             report = advise(profile_of_capture(Path(file)), predictor=None, kind="profile")
             expected = rows.as_frame(rows.rows_of_report(file, report))
             assert expected.height and scored.rows.filter(file=file).equals(expected, null_equal=True), file
+
+
+def test_archives_behind_a_url_are_fetched_and_scored_alike(fleet: Path) -> None:
+    files = pytest.importorskip("fsspec").filesystem("memory")
+    for name in ("sos.tar.xz", "logs.tar"):
+        files.pipe(f"/captures/{name}", (fleet / name).read_bytes())
+    files.pipe("/captures/odd.zip", b"no archive")
+    found = find_inputs(["memory://captures"])
+    there = score_files(found.files, None)
+    assert [error.file for error in there.errors] == ["memory:///captures/logs.tar", "memory:///captures/odd.zip"]
+    assert "no files of /proc in it" in there.errors[0].reason and "/tmp" not in there.errors[0].reason
+    assert there.errors[1].reason == "named like an archive, and none"
+    here = score_files([str(fleet / "sos.tar.xz")], None)
+    assert here.rows.height and there.rows.drop("file").equals(here.rows.drop("file"), null_equal=True)

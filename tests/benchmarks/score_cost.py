@@ -1,15 +1,16 @@
-"""What scoring costs beside reading: `python -m tests.benchmarks.score_cost [--hosts 200] [--rounds 3] [--links 1]`.
+"""What scoring costs beside reading: `python -m tests.benchmarks.score_cost [--hosts 200] [--rounds 3] [--copies 1]`.
 
 The floor is decompressing and decoding the same files with the same codec, on as many cores, in the same run; once as
 Python does it, and once without its looking for garbage, which workers of `score` leave out as well. Wall time of
 whole commands, interleaved, medians; and the most memory that all processes of a command hold together (PSS, so that
-what they share counts once). --links: each profile under so many names, for memory with many of them.
+what they share counts once). --copies: each profile so often, for memory with many of them.
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
+import shutil
 import statistics
 import subprocess
 import sys
@@ -79,18 +80,16 @@ def _memory(pid: int) -> int:
     return total
 
 
-def linked(path: Path, number: int) -> Path:
-    """The same file under another name."""
-    other = path.with_name(f"{number}-{path.name}")
-    other.hardlink_to(path)
-    return other
+def copied(path: Path, number: int) -> Path:
+    """The same profile under another name; a file that only has another name would be scored once."""
+    return Path(shutil.copyfile(path, path.with_name(f"{number}-{path.name}")))
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--hosts", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--links", type=int, default=1)
+    parser.add_argument("--copies", type=int, default=1)
     given = parser.parse_args()
     floors: list[float] = []
     bare: list[float] = []
@@ -99,7 +98,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made, "fleet")
         made_up = make_fleet(folder, given.hosts, PROCESSES)
-        paths = [*made_up, *(linked(path, n) for path in made_up for n in range(1, given.links))]
+        paths = [*made_up, *(copied(path, n) for path in made_up for n in range(1, given.copies))]
         for _ in range(given.rounds):
             floors.append(floor(paths, 1, garbage=True))
             bare.append(floor(paths, 1, garbage=False))
