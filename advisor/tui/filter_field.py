@@ -21,6 +21,8 @@ class FilterField(Input):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "submit", "Keep"),
+        Binding("escape", "app.back", "Show all"),
         Binding("up", "table('move', -1)", "Up", show=False),
         Binding("down", "table('move', 1)", "Down", show=False),
         Binding("pageup", "table('page', -1)", "Page up", show=False),
