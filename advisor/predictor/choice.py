@@ -60,13 +60,14 @@ def preferred(
     scores = {BASE: np.zeros(len(prediction))}
     scores |= {name: _between(prediction, name, "low", thresholds.caution) - margins[name] for name in CHANGES}
     for name, may in (permitted or {}).items():
-        scores[name] = np.where(may.fill_null(value=True).to_numpy(), scores[name], np.nan)
+        scores[name] = np.where(np.equal(may.to_numpy(), False), np.nan, scores[name])
     offers = np.nan_to_num(np.array(list(scores.values())), nan=-np.inf)
     now = np.full(len(prediction), BASE, object) if current is None else current.to_numpy()
     worth = offers.max(axis=0) - _has(prediction, now, share, thresholds.caution)
     best = np.array(list(scores), object)[offers.argmax(axis=0)]
     chosen = np.where(worth >= thresholds.least_gain - ROUNDING, best, now)
-    return pl.Series("preferred", chosen.tolist(), pl.String).set(prediction["abstained"].is_not_null(), None)
+    told = zip(chosen.tolist(), prediction["abstained"].to_list(), strict=True)
+    return pl.Series("preferred", [name if why_not is None else None for name, why_not in told], pl.String)
 
 
 def _between(prediction: pl.DataFrame, output: str, end: str, caution: float) -> Vector:

@@ -32,7 +32,7 @@ def placeholders(template: str) -> set[str]:
 def fill(template: str, values: Mapping[str, Any]) -> str:
     """The template with each {feature} replaced by its value in words."""
     return "".join(
-        literal if name is None else literal + show(name, values[name]) for literal, name in parts(template)
+        [literal if name is None else literal + show(name, values[name]) for literal, name in parts(template)]
     )
 
 
