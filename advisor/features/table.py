@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import accumulate
 from types import MappingProxyType
 from typing import NamedTuple
@@ -72,6 +73,9 @@ MEASURED_BY = (
     "host_mthp_enabled",
 )
 """Values of a host that measures of its mappings depend on."""
+
+KNOWN_KINDS_OF_HOST = 64
+"""Kinds of hosts, by MEASURED_BY, of which measures are kept as expressions; a fleet has a few."""
 
 
 class UnknownFeatureError(LookupError):
@@ -205,7 +209,8 @@ def _with_measures(
     alike: dict[tuple[Value, ...], list[pl.DataFrame]] = {}
     for one, mapped in zip(hosts, mappings, strict=True):
         alike.setdefault(tuple(one.host[name] for name in MEASURED_BY), []).append(mapped)
-    sums = pl.concat(_sums(dict(zip(MEASURED_BY, key, strict=True)), pl.concat(of)) for key, of in alike.items())
+    largest = memory.MAXIMA | program.MAXIMA
+    sums = pl.concat(sum_measures(pl.concat(of), _measures(*key), largest) for key, of in alike.items())
     joined = frame.join(sums, on="row", how="left", maintain_order="left")
     is_empty = pl.col("maps_known") & pl.col("vma_count").is_null()
     if not joined.select(is_empty.any()).item():
@@ -217,11 +222,12 @@ def _with_measures(
     )
 
 
-def _sums(host: HostValues, mappings: pl.DataFrame) -> pl.DataFrame:
-    """Of hosts that have the same values of MEASURED_BY."""
+@lru_cache(maxsize=KNOWN_KINDS_OF_HOST)
+def _measures(*measured_by: Value) -> dict[str, pl.Expr]:
+    """What one mapping adds to each total, on hosts that have these values of MEASURED_BY."""
+    host = dict(zip(MEASURED_BY, measured_by, strict=True))
     measures = memory.measures(host) | eligibility.measures(host) | structure.MEASURES
-    measures |= placement.measures() | segments.measures(host)
-    return sum_measures(mappings, measures, memory.MAXIMA | program.MAXIMA)
+    return measures | placement.measures() | segments.measures(host)
 
 
 def _khugepaged_pass(frame: pl.DataFrame, hosts: Sequence[HostFrames]) -> pl.Series:

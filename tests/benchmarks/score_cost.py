@@ -31,8 +31,8 @@ PROCESSES = 300
 MOST_FLOORS = 3.0
 LEAST_SPEED_UP = 1.7
 MOST_BYTES = 600 << 20
-LOOK_S = 0.1
-"""Seconds between looks at memory."""
+LOOK_S = 0.5
+"""Seconds between looks at memory. A look takes some 5 ms of the process that is looked at."""
 
 
 class Run(NamedTuple):
