@@ -28,6 +28,9 @@ from advisor.report.reasons import Evidence
 from advisor.tui.detail_facts import facts, features_of
 from advisor.tui.ink import Ink
 
+KNOWN_TEXTS = 1024
+"""Texts of which is remembered how they are wrapped: twice those of one process, as its values change."""
+
 READ = "*"
 """Marks a feature that a reason of the advice read."""
 
@@ -125,7 +128,7 @@ class FeatureRows:
                 yield Segment.line()
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=KNOWN_TEXTS)
 def wrap(text: str, width: int) -> list[str]:
     """Lines of at most so many columns; a word that is longer is broken."""
     if text.isascii():

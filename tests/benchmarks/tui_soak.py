@@ -2,7 +2,8 @@
 
 Processes come and go all the while, and every minute somebody looks around: opens a process, its tabs, sorts,
 filters. Each minute, for the interface and for the child that watches: resident memory and the CPU of one tick. At
-the end: the last quarter against the second one (the first warms up), which have to agree.
+the end: the last quarter against the second one (the first warms up), which have to agree. --pace 4: as many ticks,
+and looks around, in a fourth of the time.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import NamedTuple
 
 import psutil
 
+from advisor.watch.worker import INTERVAL_S
 from tests.benchmarks.tui_paint import on_terminal, until_drawn
 
 MINUTE_S = 60.0
@@ -110,9 +112,10 @@ def drain(master: int, seconds: float) -> None:
             os.read(master, 1 << 16)
 
 
-def soak(minutes: int) -> Iterator[tuple[Minute, Minute]]:
-    """The interface and the child that watches, minute by minute."""
-    with churn(), on_terminal([sys.executable, "-m", "advisor", "tui"]) as master:
+def soak(minutes: int, pace: float) -> Iterator[tuple[Minute, Minute]]:
+    """The interface and the child that watches, minute by minute, of which so many go into one."""
+    command = [sys.executable, "-m", "advisor", "tui", "--interval", str(INTERVAL_S / pace)]
+    with churn(), on_terminal(command) as master:
         until_drawn(master, b"ADVICE")
         shown = child_of(psutil.Process(), "advisor")
         interface, watcher = Watched(shown), Watched(child_of(shown, "advisor.watch.worker"))
@@ -121,7 +124,7 @@ def soak(minutes: int) -> Iterator[tuple[Minute, Minute]]:
             for key in LOOKING_AROUND:
                 os.write(master, key)
                 drain(master, 0.3)
-            drain(master, max(began + MINUTE_S - time.monotonic(), 0.0))
+            drain(master, max(began + MINUTE_S / pace - time.monotonic(), 0.0))
             watched = watcher.minute()
             yield interface.minute(watched.ticks), watched
 
@@ -145,8 +148,10 @@ def verdict(name: str, minutes: list[Minute]) -> bool:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=int, default=120)
+    parser.add_argument("--pace", type=float, default=1.0)
+    given = parser.parse_args()
     seen: list[tuple[Minute, Minute]] = []
-    for number, (interface, watcher) in enumerate(soak(parser.parse_args().minutes), 1):
+    for number, (interface, watcher) in enumerate(soak(given.minutes, given.pace), 1):
         seen.append((interface, watcher))
         print(
             f"{number:4} min  interface {interface.rss_bytes >> 20} MiB {interface.tick_cpu_s * 1000:.1f} ms/tick"
