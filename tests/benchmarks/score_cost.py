@@ -3,7 +3,7 @@
 The floor is decompressing and decoding the same files with the same codec, on as many cores, in the same run; once as
 Python does it, and once without its looking for garbage, which workers of `score` leave out as well. Wall time of
 whole commands, interleaved, medians; and the most memory that all processes of a command hold together (PSS, so that
-what they share counts once). --copies: each profile so often, for memory with many of them.
+what they share counts once). --copies: each profile so often; --memory: two jobs alone, for memory with many of them.
 """
 
 from __future__ import annotations
@@ -90,6 +90,7 @@ def main() -> int:
     parser.add_argument("--hosts", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--copies", type=int, default=1)
+    parser.add_argument("--memory", action="store_true")
     given = parser.parse_args()
     floors: list[float] = []
     bare: list[float] = []
@@ -99,6 +100,11 @@ def main() -> int:
         folder = Path(made, "fleet")
         made_up = make_fleet(folder, given.hosts, PROCESSES)
         paths = [*made_up, *(copied(path, n) for path in made_up for n in range(1, given.copies))]
+        if given.memory:
+            run = score(folder, 2)
+            print(f"{len(paths)} profiles of {PROCESSES} processes: two jobs took {run.wall_s:.0f} s and at most "
+                  f"{run.pss_bytes >> 20} MiB (of {MOST_BYTES >> 20})")  # fmt: skip
+            return int(run.pss_bytes > MOST_BYTES)
         for _ in range(given.rounds):
             floors.append(floor(paths, 1, garbage=True))
             bare.append(floor(paths, 1, garbage=False))
