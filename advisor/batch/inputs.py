@@ -124,7 +124,7 @@ def _of_folder(folder: str, errors: dict[str, InputError]) -> Iterator[str]:
                 found = True
                 yield os.path.join(path, name)
     if not found and not any(name.startswith(folder) for name in errors):
-        errors[folder] = InputError(folder, "", f"no file in it ends in {', '.join(SUFFIXES)}, no capture")
+        errors[folder] = InputError(folder, "", f"no profile, report or capture in it ({', '.join(SUFFIXES)})")
 
 
 def _refuse(error: OSError, errors: dict[str, InputError]) -> None:

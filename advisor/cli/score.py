@@ -80,6 +80,8 @@ def check(request: Request) -> None:
     if request.output is not None and request.output.suffix not in {*FORMATS, *summary.FORMS}:
         suffixes = f"{', '.join(FORMATS)}, or for a summary in {', '.join(summary.FORMS)}"
         raise CommandError(f"{request.output}: the name must end in {suffixes}", ExitCode.USAGE)
+    if request.output is not None and not request.output.parent.is_dir():
+        raise CommandError(f"{request.output.parent}: no folder to write in; make it first", ExitCode.FAILED)
     if request.resume and request.output is None:
         raise CommandError("--resume goes on with the parts beside -o FILE", ExitCode.USAGE)
 
@@ -188,6 +190,8 @@ def finish(parts: Parts, request: Request, width: int) -> None:
     from advisor.batch.top import top_rows
 
     rows, total, changes = top_rows(parts.rows(), SHOWN_ROWS)
+    if not total:
+        return  # nothing could be read, which is said next
     text = render_rows(rows, total, changes, width=width, **look_of(None))
     click.echo(text, nl=False)
 
@@ -213,7 +217,8 @@ def tell_errors(errors: Sequence[InputError], files: int, output: Path | None) -
     cut = len(errors) - lost
     said = [f"{count(lost)} of {plural(files, 'input')} could not be read"] if lost else []
     said += [f"{plural(cut, 'recording')} cut off, scored as far as it goes"] if cut else []
-    raise CommandError(f"{', '.join(said)}; the rest is complete{where}", ExitCode.SOME_FAILED)
+    rest = "; the rest is complete" if lost < files else ""
+    raise CommandError(f"{', '.join(said)}{rest}{where}", ExitCode.SOME_FAILED)
 
 
 def default_jobs() -> int:

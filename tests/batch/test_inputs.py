@@ -52,7 +52,7 @@ def test_what_is_no_file_is_an_error_and_nothing_else_is_lost(tree: Path) -> Non
     assert names(found.files, tree) == ["2.jsonl.zst"]
     assert {Path(error.file).name: error.reason for error in found.errors} == {
         "nothing": "No such file or directory",
-        "empty": "no file in it ends in .jsonl, .jsonl.zst, .jsonl.gz, .json, no capture",
+        "empty": "no profile, report or capture in it (.jsonl, .jsonl.zst, .jsonl.gz, .json)",
         "x*": "no file matches",
         "a\0b": "embedded null byte",
     }

@@ -238,3 +238,19 @@ def test_chunks_hang_on_the_files_alone() -> None:
     files = [str(number) for number in range(2 * CHUNK_FILES + 1)]
     assert [len(chunk) for chunk in chunks_of(files)] == [CHUNK_FILES, CHUNK_FILES, 1]
     assert [file for chunk in chunks_of(files) for file in chunk] == files
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["nowhere"], 5, "nowhere: No such file or directory\nhugepage-advisor: 1 of 1 input could not be read\n"),
+        ([str(SMALL[0]), "-o", "none/x.csv"], 1, "hugepage-advisor: none: no folder to write in; make it first\n"),
+    ],
+)
+def test_what_cannot_be_done_at_all_is_said_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: list[str], code: int, said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = advisor("score", *arguments)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", said)
+    assert not list(tmp_path.iterdir())
