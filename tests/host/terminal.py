@@ -88,9 +88,12 @@ class Terminal:
         self.tmux("send-keys", "-l", text)
 
     def run(self, command: Sequence[str]) -> None:
-        """Type a command; `until_over` tells its exit code."""
-        self.type("clear\n")
-        self.until(lambda: self._code() is None, "a clear screen")
+        """Type a command; `until_over` tells its exit code.
+
+        Not before the prompt is there: what is echoed earlier would stand before it, and shift the first line.
+        """
+        self.type("clear; echo ready\n")
+        self.until(lambda: re.fullmatch(r"ready\s+\S+\s*", self.text()) is not None, "a clear screen")
         self.type(f"{shlex.join(command)}; echo over: $?\n")
 
     def until_over(self) -> int:
