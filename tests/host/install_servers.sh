@@ -19,6 +19,7 @@ redis-server
 redis-tools
 shellcheck
 stress-ng
+sysbench               # memory that a trial gives huge pages
 systemd                # systemd-tmpfiles, systemd-analyze
 tmux                   # a terminal for the interface
 tuned                  # tuned-adm
