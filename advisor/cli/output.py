@@ -11,6 +11,8 @@ from typing import TypedDict
 
 import click
 
+from advisor.cli.errors import CommandError, ExitCode
+
 
 class Look(TypedDict):
     """What text may hold where it goes: colours and hyperlinks, and characters beyond ASCII."""
@@ -24,6 +26,12 @@ def look_of(path: Path | None) -> Look:
     if path is not None:
         return Look(color=False, unicode=True)
     return Look(color=sys.stdout.isatty(), unicode="utf" in (sys.stdout.encoding or "").lower())
+
+
+def check_output(path: Path | None) -> None:
+    """Before what takes long: that its result cannot be written there. Raises CommandError."""
+    if path is not None and not os.access(path.parent, os.W_OK | os.X_OK):
+        raise CommandError(f"{path}: cannot be written: {path.parent} is no folder to write in", ExitCode.FAILED)
 
 
 def write_output(text: str, path: Path | None) -> None:

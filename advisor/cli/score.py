@@ -22,7 +22,7 @@ from advisor.batch.parts import PARTS_SUFFIX, Parts, PartsError
 from advisor.batch.worker import Answer
 from advisor.cli import summary
 from advisor.cli.errors import CommandError, ExitCode
-from advisor.cli.output import look_of, write_output
+from advisor.cli.output import check_output, look_of, write_output
 from advisor.cli.progress import progress
 from advisor.predictor import ModelError, model_digest
 from advisor.render.escape import visible
@@ -80,8 +80,7 @@ def check(request: Request) -> None:
     if request.output is not None and request.output.suffix not in {*FORMATS, *summary.FORMS}:
         suffixes = f"{', '.join(FORMATS)}, or for a summary in {', '.join(summary.FORMS)}"
         raise CommandError(f"{request.output}: the name must end in {suffixes}", ExitCode.USAGE)
-    if request.output is not None and not request.output.parent.is_dir():
-        raise CommandError(f"{request.output.parent}: no folder to write in; make it first", ExitCode.FAILED)
+    check_output(request.output)
     if request.resume and request.output is None:
         raise CommandError("--resume goes on with the parts beside -o FILE", ExitCode.USAGE)
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from advisor.cli.errors import CommandError, ExitCode
-from advisor.cli.output import Look, look_of, write_output
+from advisor.cli.output import Look, check_output, look_of, write_output
 from advisor.procfs.fs import KernelFs
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def run(request: CommandRequest, output: Path | None, *, width: int) -> int:
         raise click.UsageError("a trial runs on this host: it cannot be made in a captured tree")
     if shutil.which(request.command[0]) is None:
         raise CommandError(f"{request.command[0]}: no such program, or it may not be executed", ExitCode.TARGET)
-    _check_output(output)
+    check_output(output)
     may_change = ask(request, fs)
     line = ProgressLine()
     try:
@@ -86,12 +86,6 @@ def run(request: CommandRequest, output: Path | None, *, width: int) -> int:
         trial, repeat = redact_trial(trial), redact_command_line(repeat)
     write_output(render(trial, request, repeat, width, look_of(output)), output)
     return ExitCode.INTERRUPTED if trial.interrupted else ExitCode.DONE
-
-
-def _check_output(output: Path | None) -> None:
-    """A trial takes long: that its result cannot be written is said before. Raises CommandError."""
-    if output is not None and not os.access(output.parent, os.W_OK | os.X_OK):
-        raise CommandError(f"{output}: cannot be written: {output.parent} is no folder to write in", ExitCode.FAILED)
 
 
 def _trial_request(request: CommandRequest, fs: KernelFs, may_change: bool) -> TrialRequest:

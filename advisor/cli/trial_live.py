@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from advisor.cli.errors import CommandError, ExitCode
-from advisor.cli.output import Look, look_of, write_output
+from advisor.cli.output import Look, check_output, look_of, write_output
 from advisor.cli.record import stop_on_signals
 from advisor.procfs.errors import DeniedError, GoneError, KernelTextError
 from advisor.procfs.fs import KernelFs
@@ -54,6 +54,7 @@ def run(request: LiveRequest, output: Path | None, *, width: int) -> None:
     fs = KernelFs(*request.roots)
     if not fs.is_live:
         raise CommandError("trial --pid needs the live /proc and /sys", ExitCode.USAGE)
+    check_output(output)
     options, steps = options_of(request), steps_of(request)
     try:
         with Target(request.pid) as target:

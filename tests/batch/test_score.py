@@ -244,7 +244,11 @@ def test_chunks_hang_on_the_files_alone() -> None:
     ("arguments", "code", "said"),
     [
         (["nowhere"], 5, "nowhere: No such file or directory\nhugepage-advisor: 1 of 1 input could not be read\n"),
-        ([str(SMALL[0]), "-o", "none/x.csv"], 1, "hugepage-advisor: none: no folder to write in; make it first\n"),
+        (
+            [str(SMALL[0]), "-o", "none/x.csv"],
+            1,
+            "hugepage-advisor: none/x.csv: cannot be written: none is no folder to write in\n",
+        ),
     ],
 )
 def test_what_cannot_be_done_at_all_is_said_and_nothing_else(

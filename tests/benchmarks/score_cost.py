@@ -1,9 +1,10 @@
 """What scoring costs beside reading: `python -m tests.benchmarks.score_cost [--hosts 200] [--rounds 3] [--copies 1]`.
 
-The floor is decompressing and decoding the same files with the same codec, on as many cores, in the same run; once as
-Python does it, and once without its looking for garbage, which workers of `score` leave out as well. Wall time of
-whole commands, interleaved, medians; and the most memory that all processes of a command hold together (PSS, so that
-what they share counts once). --copies: each profile so often; --memory: two jobs alone, for memory with many of them.
+The floor is decompressing and decoding the same files with the same codec, on one core as one job, in the same run;
+once as Python does it, and once without its looking for garbage, which workers of `score` leave out as well. Wall
+time of whole commands, interleaved, medians; and the most memory that all processes of a command hold together (PSS,
+so that what they share counts once). --copies: each profile so often; --memory: two jobs alone, for memory with many
+of them.
 """
 
 from __future__ import annotations
@@ -47,12 +48,12 @@ def decode(paths: Sequence[Path]) -> int:
     return sum(1 for path in paths for _ in ProfileReader(path).samples())
 
 
-def floor(paths: Sequence[Path], jobs: int, *, garbage: bool) -> float:
-    """Seconds for reading all of them with so many processes, their start not counted."""
-    with ProcessPoolExecutor(jobs, get_context("spawn"), None if garbage else gc.disable) as pool:
-        list(pool.map(decode, [paths[:1]] * jobs))
+def floor(paths: Sequence[Path], *, garbage: bool) -> float:
+    """Seconds for reading all of them with one process, its start not counted."""
+    with ProcessPoolExecutor(1, get_context("spawn"), None if garbage else gc.disable) as pool:
+        pool.submit(decode, paths[:1]).result()
         began = time.perf_counter()
-        list(pool.map(decode, [paths[n : n + 16] for n in range(0, len(paths), 16)]))
+        pool.submit(decode, paths).result()
         return time.perf_counter() - began
 
 
@@ -106,8 +107,8 @@ def main() -> int:
                   f"{run.pss_bytes >> 20} MiB (of {MOST_BYTES >> 20})")  # fmt: skip
             return int(run.pss_bytes > MOST_BYTES)
         for _ in range(given.rounds):
-            floors.append(floor(paths, 1, garbage=True))
-            bare.append(floor(paths, 1, garbage=False))
+            floors.append(floor(paths, garbage=True))
+            bare.append(floor(paths, garbage=False))
             one.append(score(folder, 1))
             two.append(score(folder, 2))
     base, single, double = (
