@@ -5,10 +5,13 @@ from __future__ import annotations
 import sys
 
 
-def leave_out_pandas() -> None:
-    """From here on `import pandas` fails in this process.
+def leave_out(*modules: str) -> None:
+    """From here on none of them can be imported in this process, unless it was before.
 
-    scikit-learn imports it where it is installed, to compare versions (1.9, sklearn/utils/fixes.py): 0.6 s of CPU and
-    58 MiB in each process, measured. Not for a process of others, such as a worker of a Dask cluster.
+    scikit-learn imports these where they are installed and does without them otherwise (1.9), measured: pandas to
+    compare versions (sklearn/utils/fixes.py), 0.6 s of CPU and 58 MiB in each process; dask for array types
+    (sklearn/externals/array_api_compat), 0.3 s; pytest for helpers of tests (sklearn/utils/_testing.py), 0.1 s. Not
+    for a process of others, such as a worker of a Dask cluster.
     """
-    sys.modules.setdefault("pandas", None)  # type: ignore[arg-type]  # None: cannot be imported
+    for module in modules:
+        sys.modules.setdefault(module, None)  # type: ignore[arg-type]  # None: cannot be imported

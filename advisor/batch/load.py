@@ -112,7 +112,7 @@ def _report(opened: io.BufferedReader) -> Report:
 
 def _profile(file: str, opened: io.BufferedReader) -> Loaded:
     reader = ProfileReader(file, opened)
-    timeline = fold(reader.header, reader.samples())
+    timeline = fold(reader.header, reader.samples(limits=False))
     if reader.damage is not None:
         raise DamagedError(InputError(file, f"after sample {timeline.samples}", f"damaged: {reader.damage}"))
     if not timeline.samples:

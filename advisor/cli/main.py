@@ -15,7 +15,7 @@ from advisor.cli.left_over import RestoringGroup
 from advisor.cli.model_group import model
 from advisor.cli.shared_options import DURATION, INTERVAL, NO_REDACT, PIDS, WANT, WANT_POOL, WANT_THP
 from advisor.cli.size import size_bytes
-from advisor.lean import leave_out_pandas
+from advisor.lean import leave_out
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -375,7 +375,7 @@ def main() -> None:
     """Entry point: turns what can be expected into one line on stderr and an exit code."""
     # numpy's linear algebra is not used; without this it starts a thread for each processor (20 ms of CPU).
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    leave_out_pandas()
+    leave_out("pandas", "pytest")
     try:
         code = cli.main(standalone_mode=False)
         sys.stdout.flush()

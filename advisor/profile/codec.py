@@ -14,12 +14,13 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import Any, BinaryIO, Self
 
 import msgspec
 import zstandard
 
-from advisor.profile.model import PROFILE_SCHEMA, Header, Profile, Sample
+from advisor.procfs.facts import Limit
+from advisor.profile.model import PROFILE_SCHEMA, Header, ProcessFacts, ProcessRecord, Profile, Sample
 from advisor.profile.redact import redact_command_line
 
 ZSTD_LEVEL = 10
@@ -39,9 +40,25 @@ READ_BYTES = 1 << 20
 ZSTD_LONGEST_HEADER = 18
 """Bytes of a zstd frame's header at most. Source: RFC 8878, 3.1.1."""
 
+
+class _FactsWithoutLimits(ProcessFacts, frozen=True):
+    """Half of the text of facts are limits: they are passed over, as they are looked for under another name."""
+
+    limits: list[Limit] | None = msgspec.field(default=None, name="limits that are read")
+
+
+class _RecordWithoutLimits(ProcessRecord, frozen=True):
+    facts: _FactsWithoutLimits | None = None
+
+
+class _SampleWithoutLimits(Sample, frozen=True):
+    processes: list[_RecordWithoutLimits] = msgspec.field(default_factory=list)  # type: ignore[assignment]
+
+
 _encoder = msgspec.json.Encoder()
 _header_decoder = msgspec.json.Decoder(Header)
 _sample_decoder = msgspec.json.Decoder(Sample)
+_without_limits_decoder = msgspec.json.Decoder(_SampleWithoutLimits)
 
 
 _Sink = BinaryIO | gzip.GzipFile | zstandard.ZstdCompressionWriter
@@ -132,11 +149,15 @@ class ProfileReader:
             raise ProfileError(f"{path}: {said}; record it again")
         self.header = self._decode_header(first)
 
-    def samples(self) -> Iterator[Sample]:
-        """Samples in time order. Raises ProfileError for a line that is no sample."""
+    def samples(self, *, limits: bool = True) -> Iterator[Sample]:
+        """Samples in time order. Raises ProfileError for a line that is no sample.
+
+        limits: False leaves out what /proc/PID/limits said, which no advice stands on, for a sixth of the time less.
+        """
+        decoder: msgspec.json.Decoder[Any] = _sample_decoder if limits else _without_limits_decoder
         for number, line in enumerate(self._lines, start=2):
             try:
-                yield _sample_decoder.decode(line)
+                yield decoder.decode(line)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 raise ProfileError(f"{self.path}:{number}: not a sample ({error}); use an undamaged copy") from error
 

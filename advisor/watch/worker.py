@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from advisor.collect.options import SamplerOptions
 from advisor.collect.sampler import Sampler
 from advisor.collect.session import make_header
-from advisor.lean import leave_out_pandas
+from advisor.lean import leave_out
 from advisor.procfs.fs import KernelFs
 from advisor.profile.codec import ProfileError, load_profile
 from advisor.profile.model import Profile
@@ -36,7 +36,7 @@ ADVICE_SHARE = 0.1
 
 def main() -> None:
     """Do the job that comes first on stdin until stdin ends."""
-    leave_out_pandas()
+    leave_out("pandas", "dask", "pytest")
     orders, frames = sys.stdin.buffer, take_stdout()
     job = read_order(orders)
     if not isinstance(job, Job):

@@ -7,7 +7,9 @@ import stat
 from pathlib import Path
 
 import pytest
+from msgspec.structs import asdict, replace
 
+from advisor.procfs.facts import Limit
 from advisor.profile.codec import ProfileError, ProfileReader, ProfileWriter, load_profile
 from advisor.profile.model import (
     PROFILE_SCHEMA,
@@ -138,6 +140,22 @@ def test_unknown_fields_of_a_newer_writer_are_ignored(tmp_path: Path) -> None:
     path = write(tmp_path / "p.jsonl", 1)
     path.write_text(path.read_text().replace('"t_s"', '"new_thing":{"a":[1]},"t_s"'))
     assert len(load_profile(path).samples) == 1
+
+
+def test_without_limits_nothing_else_is_left_out(tmp_path: Path) -> None:
+    facts = ProcessFacts("p", 1, "u", 2, "/bin/p", ["p"], limits=[Limit("Max processes", 5, None, "processes")])
+    record = ProcessRecord(9, 7, facts=facts, rollup={"Rss": 4096})
+    path = tmp_path / "p.jsonl"
+    with ProfileWriter(path) as writer:
+        writer.write_header(HEADER)
+        writer.write_sample(replace(sample(0), processes=[record, ProcessRecord(10, 7)]), redact=False)
+    (found,) = ProfileReader(path).samples(limits=False)
+    first, second = found.processes
+    assert first.facts is not None
+    assert asdict(first.facts) == asdict(replace(facts, limits=None))
+    assert asdict(first) | {"facts": None} == asdict(replace(record, facts=None))
+    assert asdict(second) == asdict(ProcessRecord(10, 7))
+    assert (found.host, found.t_s) == (sample(0).host, 0.0)
 
 
 def test_a_missing_or_unreadable_path_is_a_clear_error(tmp_path: Path) -> None:
