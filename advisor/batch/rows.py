@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
+from advisor.profile.redact import redact_name
 from advisor.recommendation import Plan, PoolPlan, ProcessAdvice, Recommendation
 from advisor.report.document import Report
 from advisor.report.plan import PlanPool
@@ -74,9 +75,9 @@ def rows_of_advice(
             "host": of["host"],
             "pid": one.pid,
             "start_ticks": one.start_ticks,
-            "name": of["name"] or "",
+            "name": redact_name(of["name"] or ""),
             "user": of["user"],
-            "cgroup": of["cgroup"],
+            "cgroup": of["cgroup"] and redact_name(of["cgroup"]),
             "application": of["application_id"],
             "rss_bytes": of["rss_bytes"],
             "anon_bytes": of["anon_bytes"],
@@ -101,9 +102,9 @@ def rows_of_report(file: str, report: Report) -> list[Row]:
             "host": report.host.hostname,
             "pid": one.pid,
             "start_ticks": one.start_ticks,
-            "name": one.name,
+            "name": redact_name(one.name),
             "user": one.user,
-            "cgroup": one.cgroup,
+            "cgroup": one.cgroup and redact_name(one.cgroup),
             "application": one.application.id if one.application is not None else None,
             "rss_bytes": one.memory.rss_bytes,
             "anon_bytes": one.memory.anon_bytes,

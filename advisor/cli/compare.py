@@ -15,6 +15,7 @@ from advisor.report.build import TOOL_NAME
 from advisor.report.compare import compare_reports
 from advisor.report.comparison import Comparison
 from advisor.report.document import Report, ReportError, Tool, decode_report
+from advisor.report.redact import redacted_names
 
 MOST_REPORT_BYTES = 1 << 30
 """Of a report as JSON. Source: own choice. Reason: one of 10,000 processes has 200 MB; more is another file."""
@@ -52,7 +53,7 @@ def _report(path: Path, predictor: Predictor | None, why_none: str) -> Report:
     """A report document as it is; else the report of the profile or capture, made now. Raises CommandError."""
     if _is_report(path):
         try:
-            return decode_report(path.read_bytes())
+            return redacted_names(decode_report(path.read_bytes()))
         except (ReportError, OSError) as error:
             raise CommandError(f"{path}: {error}; make the report again", ExitCode.UNUSABLE) from error
     profile = load(path)

@@ -25,6 +25,7 @@ from advisor.predictor import ModelError, Predictor, load_predictor
 from advisor.procfs.fs import KernelFs
 from advisor.profile.codec import ProfileError, load_profile
 from advisor.profile.model import Profile
+from advisor.profile.redact_sample import redacted_profile
 from advisor.recommendation import Wish, Wishes
 from advisor.report.document import Report, SourceKind
 from advisor.rules import Policy
@@ -135,7 +136,8 @@ def observe_host(request: Request, after_first: Callable[[], object]) -> Profile
         raise CommandError(
             f"{fs.procfs}: neither a process nor meminfo can be read; is this a /proc?", ExitCode.UNUSABLE
         )
-    return Profile(make_header(sampler, redacted=request.redact), samples)
+    profile = Profile(make_header(sampler, redacted=request.redact), samples)
+    return redacted_profile(profile) if request.redact else profile
 
 
 def model_for_advice() -> tuple[Predictor | None, str]:
@@ -153,9 +155,11 @@ def load(path: Path, *, redact: bool = True) -> Profile:
     try:
         if path.is_dir() or is_capture(path):
             return profile_of_capture(path, redact=redact)
-        return load_profile(path)
+        profile = load_profile(path)
     except ProfileError as error:
         raise CommandError(str(error), ExitCode.UNUSABLE) from error
+    # Also where it says that it was redacted: an older version knew fewer secrets.
+    return redacted_profile(profile) if redact else profile
 
 
 def check_targets(profile: Profile, pids: tuple[int, ...]) -> None:

@@ -22,6 +22,7 @@ from advisor.procfs.fs import KernelFs
 from advisor.procfs.khugepaged_trace import Look
 from advisor.profile.model import PROFILE_SCHEMA, Header, ProcessRecord, Sample
 from advisor.profile.pages import KhugepagedLooks
+from advisor.profile.redact_sample import redacted_host
 
 CAP_SYS_PTRACE = 19
 """include/uapi/linux/capability.h: what reading other users' smaps needs."""
@@ -114,7 +115,7 @@ def make_header(sampler: Sampler, *, redacted: bool, origin: str | None = None) 
         tool_version=__version__,
         created_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         source="live" if live else "tree",
-        host=sampler.host_facts,
+        host=redacted_host(sampler.host_facts) if redacted else sampler.host_facts,
         interval_s=sampler.options.interval_s,
         budget_share=sampler.options.budget_share,
         privileged=can_read_every_process(sampler.fs) if live else None,

@@ -53,11 +53,14 @@ class HostConfiguration(Struct, frozen=True, omit_defaults=True):
     boot_files: list[str] | None = None
 
 
+_STATE = "(?:always|inherit|madvise|never|within_size|advise|deny|force)"
+_SIZES = "[0-9]{1,12}[KMGkmg]?(?:[-,][0-9]{1,12}[KMGkmg]?){0,15}"
+
 BOOT_PARAMETER = re.compile(
     r"(?:default_hugepagesz|hugepagesz)=[0-9]{1,12}[KMGkmg]?[Bb]?"
     r"|hugepages=[0-9]{1,12}(?::[0-9]{1,12})?(?:,[0-9]{1,12}:[0-9]{1,12})*"
     r"|hugetlb_cma=[0-9KMGkmg:,]{1,64}|hugetlb_free_vmemmap=[a-z]{1,8}"
-    r"|transparent_hugepage(?:_shmem|_tmpfs)?=[a-z_]{1,16}|thp_(?:anon|shmem)=[0-9A-Za-z,:;_-]{1,128}"
+    rf"|transparent_hugepage(?:_shmem|_tmpfs)?={_STATE}|thp_(?:anon|shmem)={_SIZES}:{_STATE}(?:;{_SIZES}:{_STATE}){{0,15}}"
 )
 """Parameters of the kernel command line on pools and THP (kernel-parameters.txt)."""
 
@@ -73,7 +76,7 @@ SYSCTL_KNOBS = frozenset(
 """Names that sysctl files may set (Documentation/admin-guide/sysctl/vm.rst)."""
 
 SYSFS_KNOB = (
-    r"/sys/kernel/mm/(?:redhat_)?transparent_hugepage/[a-z0-9A-Z_/-]+"
+    r"/sys/kernel/mm/(?:redhat_)?transparent_hugepage/(?:khugepaged/|hugepages-[0-9]+kB/)?[a-z_]{1,32}"
     r"|/sys/(?:kernel/mm|devices/system/node/node[0-9]+)/hugepages/hugepages-[0-9]+kB/nr_(?:overcommit_)?hugepages"
     r"|/proc/sys/vm/(?:nr_(?:overcommit_)?hugepages|hugetlb_shm_group)"
 )

@@ -21,7 +21,7 @@ import zstandard
 
 from advisor.procfs.facts import Limit
 from advisor.profile.model import PROFILE_SCHEMA, Header, ProcessFacts, ProcessRecord, Profile, Sample
-from advisor.profile.redact import redact_command_line
+from advisor.profile.redact_sample import redacted_sample
 
 ZSTD_LEVEL = 10
 """A sample of 300 processes compresses to the size of level 19 plus 6 % in a tenth of the time."""
@@ -114,20 +114,6 @@ class ProfileWriter:
         else:
             self._sink.flush()
         self._file.flush()
-
-
-def redacted_sample(sample: Sample) -> Sample:
-    """The sample with secrets taken out of its command lines."""
-    processes = [
-        record
-        if record.facts is None or record.facts.command_line is None
-        else msgspec.structs.replace(
-            record,
-            facts=msgspec.structs.replace(record.facts, command_line=redact_command_line(record.facts.command_line)),
-        )
-        for record in sample.processes
-    ]
-    return msgspec.structs.replace(sample, processes=processes)
 
 
 class ProfileReader:

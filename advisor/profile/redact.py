@@ -1,22 +1,23 @@
-"""Secrets out of command lines, so that a profile or a report can be attached to a ticket.
+"""Secrets out of command lines and names, so that a profile or a report can be attached to a ticket.
 
 Command lines are shown because they tell which program this is and how its memory was configured; a secret in
-them tells nothing about memory. What is taken out is said by four tables: names of settings (`--password=x`,
-`DB_TOKEN=x`, `Authorization: x`), options of single programs (`mysql -px`, `curl -u user:x`), shapes of known
-credentials (JWT, AWS, GitHub ...) and long random text. Where a name is unclear, too much is taken out rather
-than too little. This is no proof that nothing secret is left: a password that is a bare word is not recognisable.
+them tells nothing about memory. What is taken out is said by tables: names of settings (`secret_names`:
+`--password=x`, `DB_TOKEN=x`), options of single programs (`secret_options`: `mysql -px`, `curl -u user:x`), and
+shapes (`secret_shapes`: URLs, JWT, AWS, GitHub ..., long random text). Where a name is unclear, too much is taken out
+rather than too little. This is no proof that nothing secret is left: a password that is a bare word is not
+recognisable. docs/security.md says what that means.
 """
 
 from __future__ import annotations
 
-import math
+import functools
 import re
-from collections import Counter
+from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
-REDACTED = "***"
-"""What stands where a secret stood. Redacting it again gives itself."""
+from advisor.profile.secret_names import REDACTED, hide_setting, is_secret_name
+from advisor.profile.secret_options import OPTIONS_OF, ORACLE_PROGRAMS, ProgramOption
+from advisor.profile.secret_shapes import hide_random, hide_shapes
 
 CUT = "...(cut)"
 """Ends an argument that was longer than LONGEST_ARGUMENT_CHARS."""
@@ -28,149 +29,47 @@ LONGEST_SEARCH_CHARS = 16384
 """Characters of one argument that are searched. Source: own choice. Reason: keeps hostile arguments cheap; more
 than LONGEST_ARGUMENT_CHARS, so that a secret at the cut is recognised before it is cut."""
 
+MOST_SEARCHED_CHARS = 1 << 16
+"""Characters of a command line that are searched; what comes after them is cut. Source: own choice. Reason: anybody
+may start a program with two megabytes of arguments, and root's report waits for it; real ones have a few KiB."""
+
+COUNTED_CHARS = 16
+"""What a shorter argument counts. Reason: a million of one character would take seconds."""
+
 MOST_PASSES = 8
 """Passes until nothing changes any more. Source: own choice. Reason: real command lines need one or two."""
 
-HEX_CHARS = 32
-"""Hex digits in a row that count as a key. Source: 128 bit, the shortest key in common use."""
+KEPT, LONGEST_KEPT_CHARS = 4096, 512
+"""Texts whose redaction is remembered, and how long they may be. Source: own choice. Reason: arguments and paths of a
+host are a few thousand, seen again in every sample; 4 MiB at most."""
 
-BASE64_CHARS = 40
-"""Base64 characters in a row that can be a key. Source: AWS secret access keys have 40."""
-
-RANDOM_BITS_PER_CHAR = 4.5
-"""Shannon entropy of text that counts as random. Reason: 40 random base64 characters have about 4.8, identifiers
-and paths of that length below 4.3."""
-
-SECRET_ENDINGS = (
-    "password", "passwd", "passphrase", "passcode", "pwd", "secret", "token", "apikey", "secretkey",
-    "accesskey", "privatekey", "authkey", "accountkey", "bearer", "jwt",
-)  # fmt: skip
-"""A word of a name that ends so makes the name a secret's, wherever the word stands: PGPASSWORD, dbPassword."""
-
-
-def _set(words: str) -> frozenset[str]:
-    return frozenset(words.split())
-
-
-SECRET_LAST_WORDS = _set(
-    "pass pw psk otp pin auth authorization requirepass masterauth keypass storepass userpass dbpass rootpass "
-    "cookie setcookie sig signature sas credential credentials secrets"
-)
-"""Words that make a name a secret's only where they end it: `--auth x`, but not `--pass-through`."""
-
-SECRET_PAIRS = frozenset(
-    {
-        *(
-            (first, "key")
-            for first in _set("api access secret private auth account signing encryption master shared")
-        ),
-        ("secret", "id"),
-        ("session", "id"),
-    }
-)
-"""Two words that make a name a secret's where they end it: API_KEY, --access-key, X-Api-Key, secret_id."""
-
-HARMLESS_LAST_WORDS = _set(
-    "file path dir directory folder ttl timeout expiry expiration expires lifetime age length len size count limit "
-    "policy method methods type mode plugin plugins provider name url uri endpoint host port enabled enable disabled "
-    "required algorithm encryption format issuer audience server realm db database source interval min max retries "
-    "id ids user username prompt command cmd script location store backend version env"
-)
-"""A name that ends so speaks about a secret and holds none: --password-file, TOKEN_TTL, auth.method."""
-
-NEGATIONS = _set("no without skip disable ask prompt")
-"""A name that begins so is a switch: --no-password."""
-
-PATH_NAMES = frozenset((("private", "key"), ("credentials",), ("credential",), ("cookie",)))
-"""Names (their last words) whose value is usually a file: a value that looks like a path is kept."""
-
-PLAIN_VALUES = frozenset(("", "true", "false", "yes", "no", "on", "off", "none", "null", REDACTED))
-"""Values that are no secret under any name."""
-
-
-@dataclass(frozen=True, slots=True)
-class ProgramOption:
-    """An option whose meaning only its program gives. user_ends: characters after the user name, which is kept.
-
-    attached: `-pSECRET`; separate: `-p SECRET`. after: a word that must stand before, such as "login".
-    """
-
-    programs: frozenset[str]
-    options: tuple[str, ...]
-    attached: bool = False
-    separate: bool = True
-    user_ends: str = ""
-    after: str | None = None
-
-
-def _of(programs: str, *options: str, **how: bool | str) -> ProgramOption:
-    return ProgramOption(_set(programs), options, **how)  # type: ignore[arg-type]
-
-
-PROGRAM_OPTIONS = (
-    _of("mysql mysqldump mysqladmin mysqlimport mysqlshow mysqlcheck mysqlbinlog mysqlslap xtrabackup mariadb "
-        "mariadb-dump mariadb-admin mariadb-backup 7z 7za 7zz rar unrar", "-p", attached=True, separate=False),
-    _of("mongo mongosh mongodump mongorestore mongoexport sshpass cqlsh rabbitmqadmin clickhouse-client influx",
-        "-p", attached=True),
-    _of("docker podman oc helm az skopeo nerdctl buildah", "-p", attached=True, after="login"),
-    _of("redis-cli valkey-cli keydb-cli iredis", "-a"),
-    _of("curl etcdctl", "-u", "-U", "--user", "--proxy-user", attached=True, user_ends=":"),
-    _of("http https httpie xh", "-a", "--auth", user_ends=":"),
-    _of("lftp", "-u", "--user", attached=True, user_ends=","),
-    _of("smbclient rpcclient net smbget winexe", "-U", "--user", attached=True, user_ends="%"),
-    _of("ldapsearch ldapmodify ldapadd ldapdelete ldapwhoami ldappasswd", "-w", "-s", attached=True),
-    _of("sqlcmd bcp tsql isql mosquitto_pub mosquitto_sub ipmitool zip unzip", "-P", attached=True),
-    _of("snmpget snmpwalk snmpset snmpbulkwalk snmptrap", "-A", "-X", "-c"),
-    _of("xfreerdp xfreerdp3 wlfreerdp", "/p:", attached=True, separate=False),
-    _of("openssl", "-k", "-K"),
-)  # fmt: skip
-
-ORACLE_PROGRAMS = _set("sqlplus rman expdp impdp sqlldr sql")
-"""Programs that take `user/password@service` as an argument."""
-
-SHAPES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
-    (re.compile(pattern, re.DOTALL), replacement)
-    for pattern, replacement in (
-        (r"(://)[^\s/:@\[]*:(?!\d+(?:/|$))(?:(?!://)[^\s?\"'])*@", rf"\1{REDACTED}@"),
-        (r"(://)[^\s/?#\"']*@", rf"\1{REDACTED}@"),
-        (r"(?<![\w.@/-])([\w.-]+):(?!//)[^\s@/:=]+@(?!sha256:)(?=[\w.\[(-])", rf"\1:{REDACTED}@"),
-        (r"(jdbc:oracle:\w+:[^/\s]+)/[^@\s]+@", rf"\1/{REDACTED}@"),
-        (r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*", REDACTED),
-        (r"(?i)\b(bearer|basic)(\s+)(?!\*\*\*)[\w.~+/=-]{8,}", rf"\1\2{REDACTED}"),
-        (r"\beyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)*", REDACTED),
-        (r"\b(?:AKIA|ASIA|AGPA|AIDA|AROA|ANPA)[0-9A-Z]{16}\b", REDACTED),
-        (r"\b(?:gh[pousr]_|github_pat_|glpat-|hf_|npm_|dop_v1_|pypi-|shpat_|lin_api_)[\w-]{16,}", REDACTED),
-        (
-            r"\b(?:xox[abeprs]-|xapp-|sk-|[srp]k_(?:live|test)_|hv[sb]\.|AIza|ya29\.|SG\.)[\w.-]{16,}",
-            REDACTED,
-        ),
-        (r"(?:^|(?<=[\s,]))pass:[^\s,]+", f"pass:{REDACTED}"),
-        (r"(\bsecret,(?:[^\s]*,)?data=)[^,\s]+", rf"\1{REDACTED}"),
-    )
-)
-"""Credentials that can be told by their form. Sources: the issuers' documentation of their key formats, RFC 3986
-(userinfo), RFC 7519 (JWT), RFC 7468 (PEM), openssl-passphrase-options(1), QEMU's `-object secret`."""
+SETTERS = frozenset(("set", "config", "config:set"))
+"""Words after which the bare name of a secret is followed by its value: `redis-cli CONFIG SET requirepass x`."""
 
 _SETTING = re.compile(r"(--?|-[DPH](?=[A-Za-z]))?([A-Za-z_][\w.-]*)([=:])(\s*)(.+)", re.DOTALL)
 _OPTION = re.compile(r"--?([A-Za-z][\w.-]*)")
-_PAIR = re.compile(
-    r"(?<![\w.-])(?P<name>[A-Za-z_][\w.-]*)(?P<between>[\"']?\s*[:=]\s*)(?!//)"
-    r"(?P<value>\"[^\"]*\"|'[^']*'|(?:[^&;\s\"',}]|,(?![\w.-]+[=:]))+)"
-)
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_NO_PLACE = re.compile(r"[\w./+,-]{0,15}")
+"""Too short and too plain for any secret that is told by its form."""
+
+_BARE = re.compile(r"[A-Za-z_/][\w./:-]*")
+_NAMED = re.compile(r"(?<![\w.-])([A-Za-z_][\w.-]*)\\?[\"']?\s*(?:=>|:=|[:=])\s*(?:\\(?=[\"']))?(?!//)(?=[^&;\s,}])")
+_VALUE = re.compile(r"\"[^\"]*\"|'[^']*'|(?:[^&;\s\"',}]|,(?![\w.-]+[=:]))+")
 _TOKEN = re.compile(r"(?:\"[^\"]*\"|'[^']*'|\S)+")
-_PATH = re.compile(r"(?:~|\.{1,2})?/")
-_HEX = re.compile(rf"(?<!sha256:)(?<![0-9A-Za-z])[0-9a-fA-F]{{{HEX_CHARS},}}(?![0-9A-Za-z])")
-_BASE64 = re.compile(rf"[A-Za-z0-9+/_-]{{{BASE64_CHARS},}}={{0,2}}")
-_ORACLE_LOGIN = re.compile(r"([\w$#]+)/[^@\s]+(@\S*)?")
+_ORACLE_LOGIN = re.compile(r"((?:userid=)?[\w$#]+)/(?:\"[^\"]*\"|[^@\s]+)(@\S*)?", re.IGNORECASE)
+
+Hide = Callable[[str], str]
 
 
 def redact_command_line(args: Iterable[str]) -> list[str]:
     """The arguments (argv, argv[0] first) with secrets replaced by `***`; as many as before, in the same order.
 
-    Long arguments are cut at LONGEST_ARGUMENT_CHARS. Idempotent: redacting a redacted command line changes nothing.
+    Long arguments are cut at LONGEST_ARGUMENT_CHARS, what follows MOST_SEARCHED_CHARS as a whole. Idempotent:
+    redacting a redacted command line changes nothing.
     """
-    now = [_cut(argument, LONGEST_SEARCH_CHARS) for argument in args]
+    now, searched = [], 0
+    for argument in args:
+        now.append(_cut(argument, LONGEST_SEARCH_CHARS) if searched < MOST_SEARCHED_CHARS else CUT)
+        searched += max(len(now[-1]), COUNTED_CHARS)
     for _ in range(MOST_PASSES):
         before, now = now, _redact(now)
         if now == before:
@@ -178,49 +77,78 @@ def redact_command_line(args: Iterable[str]) -> list[str]:
     return [_cut(argument, LONGEST_ARGUMENT_CHARS) for argument in now]
 
 
+def redact_name(name: str) -> str:
+    """A path, a cgroup, or what a program calls itself: anybody may put anything there."""
+    return _name_kept(name) if len(name) <= LONGEST_KEPT_CHARS else redact_command_line([name])[0]
+
+
+@functools.lru_cache(KEPT)
+def _name_kept(name: str) -> str:
+    return redact_command_line([name])[0]
+
+
 def _cut(text: str, longest: int) -> str:
     return text if len(text) <= longest else text[: longest - len(CUT)] + CUT
 
 
+class _Seen:
+    """What the words so far say about those that follow."""
+
+    def __init__(self) -> None:
+        self.words: set[str] = set()
+        self.options: list[ProgramOption] = []
+        self.sets = False
+        """A word was there after which the bare name of a secret is followed by its value."""
+
+    def add(self, argument: str) -> None:
+        for word in {argument.rsplit("/", 1)[-1], argument.rpartition("=")[2]}:
+            if word not in self.words:
+                self.words.add(word)
+                self.options += OPTIONS_OF.get(word, ())
+                self.sets = self.sets or word.lower() in SETTERS
+
+    def entries(self) -> list[ProgramOption]:
+        """Of the programs seen, those that count by now."""
+        return [entry for entry in self.options if entry.after is None or entry.after in self.words]
+
+
 def _redact(args: list[str]) -> list[str]:
     """One pass over one command line. Words seen so far decide which program's options are meant."""
-    seen: set[str] = set()
+    seen = _Seen()
     result: list[str] = []
-    hide_next: Callable[[str], str] | None = None
+    pending: deque[Hide] = deque()
     for argument in args:
-        if hide_next is not None and not _OPTION.match(argument):
-            result.append(hide_next(argument))
-            hide_next = None
+        if pending and not _OPTION.match(argument):
+            result.append(pending.popleft()(argument))
             continue
         by_program = _by_program(argument, seen)
-        hide_next = _value_follows(argument, seen)
+        pending = deque(_values_follow(argument, seen))
         result.append(by_program if by_program is not None else _redact_argument(argument))
-        seen.add(argument.rsplit("/", 1)[-1])
+        seen.add(argument)
     return result
 
 
-def _value_follows(argument: str, seen: set[str]) -> Callable[[str], str] | None:
-    """How to hide the next argument, when this one is an option that takes a secret as its value."""
-    for entry in PROGRAM_OPTIONS:
-        if entry.separate and argument in entry.options and _applies(entry, seen):
-            return lambda value: _hide_value(value, entry.user_ends)
+def _values_follow(argument: str, seen: _Seen) -> list[Hide]:
+    """What to do with the next arguments, when this one is an option that takes a secret as its value."""
+    for entry in seen.entries():
+        if entry.separate and argument in entry.options:
+            hide = functools.partial(_hide_value, user_ends=entry.user_ends)
+            return [_redact_argument if kind == "k" else hide for kind in entry.takes]
     option = _OPTION.fullmatch(argument)
-    if option and _is_secret_name(option[1]):
-        names = _words(option[1])
-        return lambda value: _hide_setting(names, value)
-    return None
+    name = option[1] if option else argument if seen.sets and _BARE.fullmatch(argument) else ""
+    return [functools.partial(hide_setting, name)] if is_secret_name(name) else []
 
 
-def _by_program(argument: str, seen: set[str]) -> str | None:
+def _by_program(argument: str, seen: _Seen) -> str | None:
     """The argument redacted by what its program takes it for; None where no program says anything."""
-    for entry in PROGRAM_OPTIONS:
-        if not (entry.attached and _applies(entry, seen)):
-            continue
-        for option in entry.options:
+    for entry in seen.entries():
+        if entry.rest and "=" in argument and not _OPTION.match(argument):
+            return _hide_value(argument, "=")
+        for option in entry.options if entry.attached else ():
             value = argument.removeprefix(option).removeprefix("=" if option.startswith("--") else "")
             if argument.startswith(option) and value and _is_attached(option, argument):
                 return argument[: len(argument) - len(value)] + _hide_value(value, entry.user_ends)
-    if seen & ORACLE_PROGRAMS and (login := _ORACLE_LOGIN.fullmatch(argument)):
+    if seen.words & ORACLE_PROGRAMS and (login := _ORACLE_LOGIN.fullmatch(argument)):
         return f"{login[1]}/{REDACTED}{login[2] or ''}"
     return None
 
@@ -228,10 +156,6 @@ def _by_program(argument: str, seen: set[str]) -> str | None:
 def _is_attached(option: str, argument: str) -> bool:
     """A long option takes its value after "="; a short one directly."""
     return not option.startswith("--") or argument.startswith(option + "=")
-
-
-def _applies(entry: ProgramOption, seen: set[str]) -> bool:
-    return bool(entry.programs & seen) and (entry.after is None or entry.after in seen)
 
 
 def _hide_value(value: str, user_ends: str) -> str:
@@ -242,29 +166,34 @@ def _hide_value(value: str, user_ends: str) -> str:
     return f"{user}{separator}{REDACTED}" if separator else value
 
 
-def _hide_setting(names: list[str], value: str) -> str:
-    """The value of a setting whose name says secret; kept where it is a switch or plainly a file."""
-    if value.lower() in PLAIN_VALUES:
-        return value
-    may_be_path = tuple(names[-1:]) in PATH_NAMES or tuple(names[-2:]) in PATH_NAMES
-    return value if may_be_path and _PATH.match(value) else REDACTED
-
-
 def _redact_argument(argument: str) -> str:
-    """One argument by its own form: a quoted text, a setting, a command in one string, or text with secrets in it."""
-    if len(argument) > 1 and argument[0] == argument[-1] and argument[0] in "\"'":
-        return argument[0] + _redact([argument[1:-1]])[0] + argument[-1]
+    """One argument by its own form. Those of a host are the same in every sample."""
+    if _NO_PLACE.fullmatch(argument):
+        return argument
+    return _redact_kept(argument) if len(argument) <= LONGEST_KEPT_CHARS else _redact_form(argument)
+
+
+def _redact_form(argument: str) -> str:
+    """A quoted text, a setting, a command in one string, or text with secrets in it."""
+    if quotes := _quotes_around(argument):
+        return argument[:quotes] + _redact([argument[quotes:-quotes]])[0] + argument[-quotes:]
     setting = _SETTING.fullmatch(argument)
     if setting and not setting[5].startswith("//"):
         prefix, name, separator, blank, value = setting.groups(default="")
-        if _is_secret_name(name):
-            return f"{prefix}{name}{separator}{blank}{_hide_setting(_words(name), value)}"
+        if is_secret_name(name):
+            return f"{prefix}{name}{separator}{blank}{hide_setting(name, value)}"
     if re.search(r"\s", argument) and not argument.isspace():
         argument = _redact_words(argument)
-    for pattern, replacement in SHAPES:
-        argument = pattern.sub(replacement, argument)
-    argument = _PAIR.sub(_redact_pair, argument)
-    return _redact_random(argument)
+    return hide_random(_redact_pairs(hide_shapes(argument)))
+
+
+_redact_kept = functools.lru_cache(KEPT)(_redact_form)
+
+
+def _quotes_around(text: str) -> int:
+    """How many quotes a text is in, all of them at once: ten thousand around nothing are no ten thousand calls."""
+    most = (len(text) - 1) // 2
+    return next((i for i in range(most) if text[i] not in "\"'" or text[i] != text[-1 - i]), most)
 
 
 def _redact_words(text: str) -> str:
@@ -281,48 +210,16 @@ def _redact_words(text: str) -> str:
     return "".join(parts) + text[last:]
 
 
-def _redact_pair(match: re.Match[str]) -> str:
-    name, between, value = match["name"], match["between"], match["value"]
-    if not _is_secret_name(name):
-        return match[0]
-    quote = value[0] if value[0] in "\"'" else ""
-    inner = value[1:-1] if quote else value
-    return f"{name}{between}{quote}{_hide_setting(_words(name), inner)}{quote}"
-
-
-def _redact_random(text: str) -> str:
-    """Long hex and base64 text out. A file's path keeps its hashes: they name a container or a build, no key."""
-    if _PATH.match(text.rsplit("=", 1)[-1]):
-        return text
-    text = _HEX.sub(lambda match: REDACTED if _has_letters_and_digits(match[0]) else match[0], text)
-    return _BASE64.sub(lambda match: REDACTED if _is_random(match[0]) else match[0], text)
-
-
-def _has_letters_and_digits(text: str) -> bool:
-    return any(c.isdigit() for c in text) and any(c.isalpha() for c in text)
-
-
-def _is_random(text: str) -> bool:
-    """Upper and lower case, digits, and more entropy than words have."""
-    if not (any(c.isupper() for c in text) and any(c.islower() for c in text) and any(c.isdigit() for c in text)):
-        return False
-    counts = Counter(text).values()
-    entropy = -sum(n / len(text) * math.log2(n / len(text)) for n in counts)
-    return entropy >= RANDOM_BITS_PER_CHAR
-
-
-def _words(name: str) -> list[str]:
-    """The words of a setting's name, lower case: `javax.net.ssl.keyStorePassword` ends in store, password."""
-    return [word.lower() for word in _WORD.findall(name)]
-
-
-def _is_secret_name(name: str) -> bool:
-    """True where a setting of this name holds a secret, by the tables above. PWD is a shell's working directory."""
-    if name in ("PWD", "OLDPWD"):
-        return False
-    words = _words(name)
-    if not words or words[0] in NEGATIONS:
-        return False
-    if words[-1] in SECRET_LAST_WORDS or tuple(words[-2:]) in SECRET_PAIRS:
-        return True
-    return words[-1] not in HARMLESS_LAST_WORDS and any(word.endswith(SECRET_ENDINGS) for word in words)
+def _redact_pairs(text: str) -> str:
+    """Settings anywhere in a text, also inside the value of another: `host:9000?passphrase=x`."""
+    parts: list[str] = []
+    last = place = 0
+    while named := _NAMED.search(text, place):
+        place = named.end()
+        value = _VALUE.match(text, place) if is_secret_name(named[1]) else None
+        if value is not None:
+            quote = text[place] if text[place] in "\"'" else ""
+            inner = value[0][1:-1] if quote else value[0]
+            parts += (text[last:place], quote, hide_setting(named[1], inner), quote)
+            last = place = value.end()
+    return "".join(parts) + text[last:]

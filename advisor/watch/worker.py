@@ -18,6 +18,7 @@ from advisor.lean import leave_out
 from advisor.procfs.fs import KernelFs
 from advisor.profile.codec import ProfileError, load_profile
 from advisor.profile.model import Profile
+from advisor.profile.redact_sample import redacted_profile, redacted_sample
 from advisor.watch.adviser import Adviser
 from advisor.watch.asked import Asked
 from advisor.watch.frames import Frame, Job, Problem, Tick, read_order, write_frame
@@ -56,7 +57,7 @@ def watch(job: Job, asked: Asked) -> Generator[Frame]:
         except ProfileError as error:
             yield Problem(str(error))
             return
-        yield from _replay(profile, job, asked)
+        yield from _replay(redacted_profile(profile) if job.redact else profile, job, asked)
     else:
         yield from _live(job, asked)
 
@@ -111,7 +112,8 @@ def _live(job: Job, asked: Asked) -> Iterator[Frame]:
 
     while True:
         sampler.near = asked.pid
-        sample = sampler.tick()
+        seen = sampler.tick()
+        sample = redacted_sample(seen) if job.redact else seen
         if not (sample.processes or sample.host.meminfo or number):
             yield Problem(f"{fs.procfs}: neither a process nor meminfo can be read; is this a /proc?")
             return

@@ -18,9 +18,9 @@ from advisor.collect.options import SamplerOptions
 from advisor.collect.sampler import Sampler
 from advisor.collect.session import make_header
 from advisor.procfs.fs import KernelFs
-from advisor.profile.codec import redacted_sample
 from advisor.profile.model import Capture, HostFacts, ProcessFacts, ProcessRecord, Profile, Sample
 from advisor.profile.redact import redact_command_line
+from advisor.profile.redact_sample import redacted_profile
 
 __all__ = ["CaptureError", "Limits", "is_capture", "profile_of_capture"]
 
@@ -46,7 +46,8 @@ def profile_of_capture(path: Path, *, redact: bool = True, limits: Limits | None
     if not (sample.processes or sample.host.meminfo):
         raise CaptureError(f"{path}: neither a process nor meminfo in it can be read; use an undamaged copy")
     header = replace(header, host=facts, interval_s=None, capture=Capture(capture.form, capture.cut, capture.links))
-    return Profile(header, [redacted_sample(sample) if redact else sample])
+    profile = Profile(header, [sample])
+    return redacted_profile(profile) if redact else profile
 
 
 def _origin(path: Path, *, redact: bool) -> str:

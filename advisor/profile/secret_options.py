@@ -1,0 +1,97 @@
+"""Options of single programs that take a secret, where nothing but the program's manual says so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from advisor.profile.secret_names import word_set
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramOption:
+    """An option, or a word, whose meaning only its program gives. user_ends: characters after a name that is kept.
+
+    attached: `-pSECRET`; separate: `-p SECRET`. takes: what becomes of the arguments after a separate one, k is kept,
+    h is hidden. after: a word that must stand before, such as "login". rest: no option, but every later NAME=VALUE.
+    """
+
+    programs: frozenset[str]
+    options: tuple[str, ...]
+    attached: bool = False
+    separate: bool = True
+    user_ends: str = ""
+    takes: str = "h"
+    after: str | None = None
+    rest: bool = False
+
+
+def _of(programs: str, *options: str, **how: bool | str) -> ProgramOption:
+    return ProgramOption(word_set(programs), options, **how)  # type: ignore[arg-type]
+
+
+PROGRAM_OPTIONS = (
+    _of("mysql mysqldump mysqladmin mysqlimport mysqlshow mysqlcheck mysqlbinlog mysqlslap mysqlpump mysqlsh "
+        "xtrabackup mariadb mariadb-dump mariadb-admin mariadb-backup 7z 7za 7zz rar unrar", "-p", attached=True,
+        separate=False),
+    _of("mongo mongosh mongodump mongorestore mongoexport sshpass cqlsh rabbitmqadmin clickhouse-client influx "
+        "mydumper myloader cypher-shell cbq couchbase-cli beeline rdesktop yt-dlp youtube-dl ncftp ncftpput ncftpget "
+        "fence_ipmilan", "-p", attached=True),
+    _of("docker podman oc helm az skopeo nerdctl buildah", "-p", attached=True, after="login"),
+    _of("redis-cli valkey-cli keydb-cli iredis", "-a"),
+    _of("redis-cli valkey-cli keydb-cli", "AUTH", "auth", takes="hh"),
+    _of("curl etcdctl", "-u", "-U", "--user", "--proxy-user", attached=True, user_ends=":"),
+    _of("curl", "-E", "--cert", "--proxy-cert", attached=True, user_ends=":"),
+    _of("curl", "-b", "--cookie", attached=True, user_ends="="),
+    _of("ab", "-A", "-P", user_ends=":"),
+    _of("ab", "-C", user_ends="="),
+    _of("http https httpie xh", "-a", "--auth", user_ends=":"),
+    _of("transmission-remote", "-n", user_ends=":"),
+    _of("ttyd gotty", "-c", user_ends=":"),
+    _of("lftp", "-u", "--user", attached=True, user_ends=","),
+    _of("smbclient rpcclient net smbget winexe", "-U", "--user", attached=True, user_ends="%"),
+    _of("ldapsearch ldapmodify ldapadd ldapdelete ldapwhoami ldappasswd", "-w", "-s", attached=True),
+    _of("vsql", "-w"),
+    _of("sqlcmd bcp tsql isql mosquitto_pub mosquitto_sub ipmitool zip unzip", "-P", attached=True),
+    _of("snmpget snmpwalk snmpset snmpbulkwalk snmptrap", "-A", "-X", "-c"),
+    _of("xfreerdp xfreerdp3 wlfreerdp", "/p:", attached=True, separate=False),
+    _of("openssl", "-k", "-K"),
+    _of("ss-local ss-server ss-redir ss-tunnel sslocal ssserver", "-k"),
+    _of("frpc frps", "-t"),
+    _of("swaks", "-ap"),
+    _of("sendemail sendEmail", "-xp"),
+    _of("consul nomad serf", "-encrypt", "--encrypt", attached=True),
+    _of("vault bao", "login"),
+    _of("vault bao", after="kv", rest=True),
+    _of("doppler fly flyctl railway supabase", after="secrets", rest=True),
+    _of("kubectl oc k3s microk8s", "--from-literal", attached=True, user_ends="=", after="secret"),
+    _of("gh", "--body", "-b", after="secret"),
+    _of("pulumi", "--secret", takes="kh"),
+    _of("virsh", "--base64", after="secret-set-value"),
+    _of("iscsiadm", "-v", "--value"),
+    _of("nmcli pppd", "password"),
+    _of("mysqladmin mariadb-admin", "password"),
+    _of("db2", "using"),
+    _of("ngrok", "authtoken", "add-authtoken"),
+    _of("grafana-cli grafana", "reset-admin-password"),
+    _of("rabbitmqctl", "add_user", "change_password", "authenticate_user", takes="kh"),
+    _of("mc mcli", "set", takes="kkkh", after="alias"),
+    _of("htpasswd", "-b", "-bB", "-Bb", "-cb", "-bc", "-cbB", "-bcB", "-cBb", takes="kkh"),
+    _of("htpasswd", "-nb", "-bn", "-nbB", "-bnB", "-nBb", takes="kh"),
+    _of("wpa_passphrase", "wpa_passphrase", takes="kh"),
+    _of("useradd usermod", "-p"),
+    _of("pkcs11-tool pkcs15-tool softhsm2-util", "-p", "--pin", "--so-pin", "--new-pin"),
+)  # fmt: skip
+"""Sources: the manual pages of the programs."""
+
+ORACLE_PROGRAMS = word_set("sqlplus rman expdp impdp sqlldr exp imp sql")
+"""Programs that take `user/password@service` as an argument."""
+
+
+def _by_program(entries: tuple[ProgramOption, ...]) -> Mapping[str, tuple[ProgramOption, ...]]:
+    programs = {program for entry in entries for program in entry.programs}
+    return {program: tuple(entry for entry in entries if program in entry.programs) for program in programs}
+
+
+OPTIONS_OF = _by_program(PROGRAM_OPTIONS)
+"""The entries of a program, by its base name."""
