@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from hypothesis import settings
@@ -12,6 +13,14 @@ from hypothesis import settings
 settings.register_profile("suite", deadline=None, max_examples=60)
 """No example fails for being slow: CPUs are shared. Tests that need more examples, or can do with fewer, say so."""
 settings.load_profile("suite")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def kept_capabilities() -> Iterator[None]:
+    """A command that runs inside the tests' own process gives up nothing: the tests after it are root, too."""
+    with mock.patch("advisor.cli.left_over.keep_what_is_needed"):
+        yield
+
 
 CORPUS_ENV = "HUGEPAGE_ADVISOR_CORPUS"
 """Folder with real /proc dumps from many kernels; without it the folder `shared/corpus` beside the checkout."""

@@ -1,8 +1,8 @@
 """Documentation that is generated from the program: `python -m tests.generate_docs [--check]`.
 
-Writes docs/rules.md, docs/features.md, docs/artefacts.md, docs/measurements.md, the pictures of the interface and
-what commands print in README.md and docs/score.md; with --check it only compares and exits with 1 where something is
-out of date.
+Writes docs/rules.md, docs/features.md, docs/artefacts.md, docs/measurements.md, the pictures of the interface, what
+commands print in README.md and docs/score.md, and what needs which capability in docs/security.md; with --check it
+only compares and exits with 1 where something is out of date.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 
 from advisor.artefacts.kinds import KINDS, explain_kind
 from advisor.features import FEATURES
+from advisor.privilege.needs import sources, table
 from advisor.rules import RULES, explain_rule
 from advisor.training.dataset import read_all
 from advisor.training.reference import reference_page
@@ -94,6 +95,16 @@ def with_output(path: Path) -> str:
     return OUTPUT.sub(printed, path.read_text())
 
 
+def with_privileges(path: Path) -> str:
+    """This page with what each look needs."""
+    text = path.read_text()
+    for name, made in (("privileges", table()), ("privilege-sources", sources())):
+        begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
+        before, after = text.partition(begin)[0], text.partition(end)[2]
+        text = f"{before}{begin}{made}\n{end}{after}"
+    return text
+
+
 def main() -> int:
     pages = {
         ROOT / "docs/rules.md": rules_page(),
@@ -101,6 +112,7 @@ def main() -> int:
         ROOT / "docs/artefacts.md": artefacts_page(),
         ROOT / "docs/measurements.md": measurements_page(),
         **{path: with_output(path) for path in (ROOT / "README.md", ROOT / "docs/score.md")},
+        ROOT / "docs/security.md": with_privileges(ROOT / "docs/security.md"),
         **pictures(),
     }
     stale = [path for path, text in pages.items() if not path.exists() or path.read_text() != text]

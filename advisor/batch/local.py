@@ -10,11 +10,12 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from multiprocessing import forkserver
 
 from advisor.batch import worker
 from advisor.batch.deadly import file_by_file
+from advisor.batch.rights import environment_for
 from advisor.batch.worker import Answer, score_chunk
 
 AHEAD = 2
@@ -29,6 +30,7 @@ ENDING_S = 5.0
 """Seconds that a worker has to end once it is told to. Source: own choice. Reason: it ends at once, if at all."""
 
 Chunks = Mapping[int, Sequence[str]]
+Environment = Mapping[str, str]
 Take = Callable[[int, Answer], None]
 
 
@@ -39,19 +41,22 @@ def score_locally(chunks: Chunks, jobs: int, take: Take, *, with_model: bool) ->
     the file that is the death of it is an error.
     """
     left, deaths = dict(chunks), Counter[int]()
+    environment = ONE_THREAD | environment_for(chain.from_iterable(chunks.values()))
     while left:
-        lost = _run(left, jobs, take, with_model=with_model)
+        lost = _run(left, jobs, take, environment, with_model=with_model)
         deaths.update(lost)
         for number in lost:
             if deaths[number] > 1:
-                take(number, file_by_file(left.pop(number), partial(_attempt, with_model=with_model)))
+                take(number, file_by_file(left.pop(number), partial(_attempt, environment, with_model=with_model)))
 
 
-def _run(left: dict[int, Sequence[str]], jobs: int, take: Take, *, with_model: bool) -> list[int]:
+def _run(
+    left: dict[int, Sequence[str]], jobs: int, take: Take, environment: Environment, *, with_model: bool
+) -> list[int]:
     """Takes chunks out of `left` as they are done; the numbers of those that were handed out when a worker died."""
     waiting = iter(sorted(left))
     handed_out: dict[Future[Answer], int] = {}
-    with _pool(jobs) as pool:
+    with _pool(jobs, environment) as pool:
         try:
             while True:
                 for number in islice(waiting, jobs * AHEAD - len(handed_out)):
@@ -66,21 +71,21 @@ def _run(left: dict[int, Sequence[str]], jobs: int, take: Take, *, with_model: b
             return sorted(handed_out.values())
 
 
-def _attempt(files: Sequence[str], *, with_model: bool) -> Answer | None:
+def _attempt(environment: Environment, files: Sequence[str], *, with_model: bool) -> Answer | None:
     """The answer of a process that does nothing else; None where that is the death of it."""
     try:
-        with _pool(1) as pool:
+        with _pool(1, environment) as pool:
             return pool.submit(score_chunk, files, with_model=with_model).result()
     except BrokenProcessPool:
         return None
 
 
 @contextmanager
-def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
+def _pool(jobs: int, environment: Environment) -> Iterator[ProcessPoolExecutor]:
     """Processes that are forked from one without threads, where only `warm` is imported, not from this one: polars
     has threads. At its end they end, whatever they do."""
-    before = {name: os.environ.get(name) for name in ONE_THREAD}
-    os.environ.update(ONE_THREAD)
+    before = {name: os.environ.get(name) for name in environment}
+    os.environ.update(environment)
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([WARM])
     pool = ProcessPoolExecutor(jobs, context, worker.begin)

@@ -11,14 +11,17 @@ from typing import Any
 
 import click
 
+from advisor.cli.privileges import keep_what_is_needed
+
 
 class RestoringCommand(click.Command):
-    """A command that first clears up after a killed trial."""
+    """A command that first clears up after a killed trial, then gives up the capabilities that it does not need."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Clear up, then run the command."""
+        """Clear up, give up, then run the command."""
         roots = ctx.find_root().params
         clear_up(roots["procfs"], roots["sysfs"])
+        keep_what_is_needed(self.name or "", ctx.params, (roots["procfs"], roots["sysfs"]))
         return super().invoke(ctx)
 
 

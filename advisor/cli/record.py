@@ -15,6 +15,8 @@ from advisor.cli.errors import CommandError, ExitCode
 from advisor.collect.options import DEFAULT_INTERVAL_S, SamplerOptions
 from advisor.collect.sampler import Sampler
 from advisor.collect.session import iterate_samples, make_header
+from advisor.privilege.capabilities import keep_only
+from advisor.privilege.needs import NEEDS, WATCHING
 from advisor.procfs.fs import KernelFs
 from advisor.profile.codec import SUFFIXES, ProfileWriter
 
@@ -38,9 +40,10 @@ def run(
         spent_before_s=time.process_time(),
         interval_s=interval_s or DEFAULT_INTERVAL_S,
     )
-    sampler = Sampler(KernelFs(*roots), options)
     written = 0
     with ProfileWriter(output) as writer:
+        keep_only((*WATCHING, *NEEDS["frames"].least))  # the file is open: nothing is left to be written elsewhere
+        sampler = Sampler(KernelFs(*roots), options)
         for sample in iterate_samples(sampler, duration_s, stop):
             if not written:
                 writer.write_header(make_header(sampler, redacted=redact))

@@ -8,6 +8,7 @@ address space and in memory, within one VMA.
 
 from __future__ import annotations
 
+import mmap
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ import numpy.typing as npt
 
 from advisor.collect.page_scan import PagePlan
 from advisor.collect.page_slots import CHUNK_PAGES, Shape, has
+from advisor.collect.probe_dirty import fresh_page
+from advisor.procfs.errors import DeniedError
 from advisor.procfs.fs import KernelFs
 from advisor.procfs.kpageflags import ANON, COMPOUND_HEAD, COMPOUND_TAIL, NEAR_PAGES, THP, PageFlagReader
 from advisor.procfs.kpageflags import ZERO_PAGE as FLAG_ZERO_PAGE
@@ -148,6 +151,8 @@ def scan_folios(
     Raises MissingError before 6.7, DeniedError without CAP_SYS_ADMIN, GoneError.
     """
     wall, cpu = time.perf_counter(), time.thread_time()
+    if not shows_frames(fs):
+        raise DeniedError("page frame numbers are hidden from those without CAP_SYS_ADMIN")
     large = sorted((vma for vma in vmas if vma.end - vma.start >= pmd_bytes), key=lambda vma: vma.start - vma.end)
     told = {vma: row for row, vma in enumerate(large[:MOST_VMAS], 1)}
     row_of = np.array([told.get(vma, 0) for vma in vmas], np.int64)
@@ -164,6 +169,13 @@ def scan_folios(
         wall_s=round(time.perf_counter() - wall, 6),
         cpu_s=round(time.thread_time() - cpu, 6),
     )
+
+
+def shows_frames(fs: KernelFs) -> bool:
+    """Whether pagemap tells this process page frame numbers; without CAP_SYS_ADMIN it says 0, and no error."""
+    address, page = fresh_page()
+    with page, PagemapScanner(fs, "self") as scanner:
+        return bool((scanner.entries(address, address + mmap.PAGESIZE) & ENTRY_FRAME).any())
 
 
 class FolioReader:

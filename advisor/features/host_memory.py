@@ -24,7 +24,7 @@ MICROSECONDS = 1_000_000
 NO_MEMINFO = "meminfo could not be read or has no such line"
 NO_PSI = "no /proc/pressure/memory: before 4.20, or CONFIG_PSI off, or psi=0"
 NO_BUDDY = "buddyinfo could not be read, or a page size is unknown"
-NO_LOOK = "kpageflags was not looked at: that needs CAP_SYS_ADMIN, and a recording does not"
+NO_LOOK = "kpageflags was not looked at: that needs CAP_DAC_READ_SEARCH, and a recording does not"
 
 FEATURES = (
     byte_count("host_base_page_bytes", "Base page size.", "getpagesize()", "not recorded", "host"),

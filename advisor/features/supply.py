@@ -30,7 +30,7 @@ MOVABLE_TYPES = ("Movable", "CMA")
 """Page blocks into which compaction moves memory (mm/compaction.c suitable_migration_target)."""
 
 NO_BUDDYINFO = "unknown: buddyinfo or the base page size was not read"
-NO_LOOK = "unknown: larger than buddyinfo's largest block; needs CAP_SYS_ADMIN and a look at /proc/kpageflags"
+NO_LOOK = "unknown: larger than buddyinfo's largest block; needs CAP_DAC_READ_SEARCH and a look at /proc/kpageflags"
 
 
 class Supply(NamedTuple):
@@ -174,7 +174,8 @@ class _Host:
         looked = [blocks for (of, _), blocks in self.blocks.items() if of == node] if size == self.block_bytes else []
         seen = sum(blocks.looked_at for blocks in looked)
         if not seen:
-            return f"{text}; how many compaction could make is unknown: that needs CAP_SYS_ADMIN and /proc/kpageflags"
+            needs = "CAP_DAC_READ_SEARCH and /proc/kpageflags"
+            return f"{text}; how many compaction could make is unknown: that needs {needs}"
         stuck = sum(one.looked_at - one.movable - one.unnamed - one.blank for one in looked)
         total = sum(blocks.blocks for blocks in looked)
         blocks = f"{seen} blocks" if seen == total else f"{seen} of {total} blocks, evenly spread,"

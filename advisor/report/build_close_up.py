@@ -15,7 +15,7 @@ from advisor.report.reasons import evidence_value
 NOT_YET = "it was not read so far: only sums over the whole process were"
 
 WHY_MISSING = {
-    "denied": "reading it is not permitted; as root it is",
+    "denied": "reading it is not permitted; with CAP_SYS_PTRACE, or as root, it is",
     "hung": "reading it did not return, so it is left alone",
     "quarantined": "reading it has not returned yet, so it is left alone",
     "walk-too-long": "reading it would hold the process up for seconds",

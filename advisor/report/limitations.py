@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+from advisor.privilege.needs import NEEDS
 from advisor.profile.model import Profile, Skipped
 from advisor.profile.timeline import Timeline
 from advisor.report.build_host import is_limitation
@@ -42,6 +43,10 @@ class Observation(NamedTuple):
     skipped: Sequence[Skipped]
     without_model: str | None
 
+
+NEED_OF = {"pagemap": "pages", "kpageflags": "frames", "fd": "buffers", "exe": "program", "numa_maps": "placement"}
+HOST_NEED_OF = {"kpageflags": "flags"}
+"""What else may be denied, of a process and of the host -> what it needs."""
 
 TRACE_PROBLEMS = {"missing": "tracefs is not mounted, or this kernel has no such tracepoints", "denied": "denied"}
 """What a reason says of tracefs; others are told as they are."""
@@ -88,13 +93,13 @@ def _privileges(seen: Observation) -> Iterator[Limitation]:
             f"Reading smaps of {_processes(denied)} was denied: what is huge, mapped and running there is unknown.",
             "The kernel protects it even from CAP_SYS_PTRACE: another user namespace, or a security module."
             if seen.profile.header.privileged
-            else "Run with CAP_SYS_PTRACE (or as root); from kernel 6.15 on CAP_PERFMON is enough.",
+            else f"{_run_with('mappings')} From kernel 6.15 on CAP_PERFMON is enough.",
         )
     if seen.timeline.host_last.problems.get("pagetypeinfo") == DENIED:
         yield Limitation(
             "pagetypeinfo-denied",
-            "/proc/pagetypeinfo is for root only: how much free memory compaction could win is unknown.",
-            "Run as root.",
+            "/proc/pagetypeinfo may not be read: how much free memory compaction could win is unknown.",
+            _run_with("pagetypes"),
         )
 
 
@@ -116,7 +121,7 @@ def _trace(seen: Observation) -> Iterator[Limitation]:
         yield Limitation(
             "khugepaged-not-traced",
             f"khugepaged could not be listened to: {TRACE_PROBLEMS.get(reason, reason)}.",
-            "mount -t tracefs tracefs /sys/kernel/tracing" if reason == "missing" else "Run as root.",
+            "mount -t tracefs tracefs /sys/kernel/tracing" if reason == "missing" else _run_with("tracing"),
         )
     elif heard is not None and not heard.looks:
         sleep_ms = seen.host.khugepaged.scan_sleep_ms
@@ -136,8 +141,8 @@ def _supply(seen: Observation) -> Iterator[Limitation]:
             "How many pages could be handed out now is unknown for "
             + ", ".join(show_bytes(n) for n in unknown)
             + ".",
-            "Run `report` on the host itself as root (CAP_SYS_ADMIN): it then looks at /proc/kpageflags. To be sure, "
-            "reserve at boot; at run time write nr_hugepages and read it again.",
+            f"Run `report` on the host itself with {NEEDS['flags'].words} (or as root): it then looks at "
+            "/proc/kpageflags. To be sure, reserve at boot; at run time write nr_hugepages and read it again.",
         )
     look = seen.timeline.host_last.contiguity
     if look is not None and any(ranges.unread for ranges in look.ranges):
@@ -161,9 +166,12 @@ def _reads(seen: Observation) -> Iterator[Limitation]:
             where = f", of {_processes(processes)}," if processes else ""
             yield Limitation(identifier, f"Reading {_some(files)}{where} {words}.", remedy)
     files, _ = _problem_files(seen, DENIED)
-    others = [name for name in files if name not in (*WALK_FILES, *FILES_WITH_WALK, "pagetypeinfo", "tracefs")]
+    told = {*WALK_FILES, "pagetypeinfo", "tracefs"} | set(
+        FILES_WITH_WALK if _count_denied_walks(seen.timeline) else ()
+    )
+    others = [name for name in files if name not in told]
     if others:
-        yield Limitation("denied-files", f"Access denied: {_some(others)}.", "Run as root.")
+        yield Limitation("denied-files", f"Access denied: {_some(others)}.", _run_with(*_needs_of(seen, others)))
     reasons = Counter(skipped.reason for skipped in seen.skipped)
     if quarantined := reasons["quarantined"]:
         yield Limitation(
@@ -190,7 +198,7 @@ def _pages(seen: Observation) -> Iterator[Limitation]:
             "pages-not-scanned",
             f"How full the huge page slots of {_processes(len(unscanned))} with much memory on base pages are is "
             "unknown: what THP would add there is a bound by smaps, which may be far too high.",
-            "Observe the running host, as root.",
+            f"Observe the running host with {NEEDS['pages'].words} (or as root).",
         )
     if cut:
         yield Limitation(
@@ -254,6 +262,20 @@ def _problem_files(seen: Observation, reason: str) -> tuple[list[str], int]:
         names |= dict.fromkeys(of_process)
         processes += bool(of_process)
     return list(names), processes
+
+
+def _run_with(*needs: str) -> str:
+    """The least capabilities for all of these; none named: nobody knows."""
+    least = sorted({name for need in needs for name in NEEDS[need].least})
+    return f"Run with {' and '.join(least)} (or as root)." if least else "Run as root."
+
+
+def _needs_of(seen: Observation, files: Sequence[str]) -> list[str]:
+    """Of files that were denied; none where one of them is none of those whose need is known."""
+    of_processes = {name for process in seen.timeline.processes.values() for name in process.problems or {}}
+    needs = [(NEED_OF if name in of_processes else HOST_NEED_OF).get(name) for name in files]
+    known = [need for need in needs if need is not None]
+    return known if len(known) == len(needs) else []
 
 
 def _processes(number: int) -> str:

@@ -51,7 +51,7 @@ def no_smaps_access() -> pl.Expr:
     confidence=Confidence.HIGH,
     message="Privileged: {host_privileged}. Processes of other users, and the supply of gigantic pages, are "
     "only partly known.",
-    remedy="Run as root, or with CAP_SYS_PTRACE and CAP_SYS_ADMIN.",
+    remedy="Run as root, or with CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH.",
     sources=(PTRACE, "Documentation/admin-guide/mm/pagemap.rst"),
     known_problems="A single capability may be enough for what you look for.",
 )
@@ -118,7 +118,8 @@ def window_too_short() -> pl.Expr:
     confidence=Confidence.HIGH,
     message="mTHP enabled: {host_mthp_enabled}. Memory shown as on base pages may be on pages between base "
     "and PMD size.",
-    remedy="Read the per-size stats under transparent_hugepage/, or as root page flags (/proc/kpageflags).",
+    remedy="Read the per-size stats under transparent_hugepage/, or page flags (/proc/kpageflags; CAP_SYS_ADMIN and "
+    "CAP_DAC_READ_SEARCH, or root).",
     sources=(f"{TRANSHUGE}: AnonHugePages counts PMD-mapped pages only",),
     known_problems="None known.",
 )

@@ -10,7 +10,7 @@ import msgspec
 from advisor.watch.frames import Frame, Job, LookAt, Problem, Record, Seek, WhatIf, read_frame
 from advisor.watch.process import ChildProcess
 
-WORKER = "advisor.watch.worker"
+WORKER = "advisor.watch.start"
 
 
 class Watcher:

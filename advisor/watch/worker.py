@@ -1,4 +1,4 @@
-"""The child: `python -m advisor.watch.worker`. Orders come on stdin, frames go to stdout; ends when stdin does."""
+"""What the child does that `start` starts. Orders come on stdin, frames go to stdout; ends when stdin does."""
 
 from __future__ import annotations
 
@@ -129,7 +129,3 @@ def _live(job: Job, asked: Asked) -> Iterator[Frame]:
         until = time.monotonic() + pause if fs.is_live else None
         while asked.wait(None if until is None else max(until - time.monotonic(), 0.0)):
             yield tick()
-
-
-if __name__ == "__main__":
-    main()

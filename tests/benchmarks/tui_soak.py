@@ -118,7 +118,7 @@ def soak(minutes: int, pace: float) -> Iterator[tuple[Minute, Minute]]:
     with churn(), on_terminal(command) as master:
         until_drawn(master, b"ADVICE")
         shown = child_of(psutil.Process(), "advisor")
-        interface, watcher = Watched(shown), Watched(child_of(shown, "advisor.watch.worker"))
+        interface, watcher = Watched(shown), Watched(child_of(shown, "advisor.watch.start"))
         for _ in range(minutes):
             began = time.monotonic()
             for key in LOOKING_AROUND:

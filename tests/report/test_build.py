@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 from typing import Any
 
 import jsonschema
@@ -13,6 +14,7 @@ from msgspec.structs import replace
 
 from advisor.features.table import feature_table_of, observe
 from advisor.features.why_not_huge import why_not_huge_of
+from advisor.privilege.needs import NEEDS
 from advisor.procfs.facts import BuddyZone, Cpu, HugetlbPool, Stat, Status, Thp, ThpSize, TlbLevel
 from advisor.profile.model import (
     Cost,
@@ -243,6 +245,27 @@ def test_processes_whose_turn_had_not_come_are_counted() -> None:
 def test_root_is_not_told_to_become_root() -> None:
     remedies = {one.id: one.remedy or "" for one in make(make_profile(privileged=True)).limitations}
     assert "as root" not in remedies["smaps-denied"]
+
+
+def test_remedies_name_the_least_capabilities_not_root_alone() -> None:
+    hidden = replace(HOST, problems={"pagetypeinfo": "denied", "tracefs": "denied", "kpageflags": "denied"})
+    profile = make_profile()
+    denied = {"pagemap": "denied", "fd": "denied"}
+    samples = [
+        replace(sample, host=hidden, processes=[replace(one, problems=denied) for one in sample.processes])
+        for sample in profile.samples
+    ]
+    remedies = {one.id: one.remedy or "" for one in make(replace(profile, samples=samples)).limitations}
+    remedies |= {one.id: one.remedy or "" for one in make(profile).limitations if one.id == "smaps-denied"}
+    for limitation, needs in {
+        "smaps-denied": ["mappings"],
+        "pagetypeinfo-denied": ["pagetypes"],
+        "khugepaged-not-traced": ["tracing"],
+        "supply-unknown": ["flags"],
+        "denied-files": ["pages", "buffers", "flags"],
+    }.items():
+        least = {name for need in needs for name in NEEDS[need].least}
+        assert set(re.findall("CAP_[A-Z_]+", remedies[limitation])) - {"CAP_PERFMON"} == least, limitation
 
 
 def test_a_kernel_without_huge_pages_is_a_limitation() -> None:

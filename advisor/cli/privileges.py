@@ -1,0 +1,46 @@
+"""What a command keeps of root's capabilities. It gives up all others first: before anything is read or imported."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from advisor.privilege.capabilities import keep_only, without
+
+LEFT_ALONE = frozenset({"tui", "trial", "train", "evaluate", "show"})
+"""Commands that keep everything: a trial changes settings and runs the user's commands, which the interface can start
+as well (its child that reads the host gives up what it does not need by itself, advisor/watch/start.py); `model`
+reads what was measured here."""
+
+WATCH = frozenset({"report", "plan", "record"})
+"""Commands that watch the host, unless a profile is named."""
+
+READ_ALL = "CAP_DAC_READ_SEARCH"
+WRITE_ALL = "CAP_DAC_OVERRIDE"
+
+
+def keep_what_is_needed(command: str, given: Mapping[str, Any], roots: tuple[str, str]) -> None:
+    """For a command with these parameters, of which `output` or `folder` is what it writes."""
+    if command in LEFT_ALONE:
+        return
+    kept = {READ_ALL}  # profiles and captures of other users
+    if command in WATCH and given.get("profile") is None:
+        from advisor.collect.capabilities import to_watch
+        from advisor.procfs.fs import KernelFs
+
+        kept |= {*to_watch(KernelFs(*roots), with_frames=bool(given.get("trace")))}
+        if given.get("probes"):
+            kept.add(WRITE_ALL)  # clear_refs of others
+    output = given.get("output") or given.get("folder")
+    if output is not None and not may_write_beside(output):
+        kept.add(WRITE_ALL)
+    keep_only(kept)
+
+
+def may_write_beside(path: Path) -> bool:
+    """Whether the file, and its folder, can be written without the capability to write everywhere."""
+    with without((WRITE_ALL,)):
+        folder = os.access(path.parent, os.W_OK | os.X_OK, effective_ids=True)
+        return folder and (not path.exists() or os.access(path, os.W_OK, effective_ids=True))

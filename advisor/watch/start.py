@@ -1,0 +1,23 @@
+"""`python -m advisor.watch.start`: the child that watches, without those of root's capabilities it has no use for.
+
+They are given up before the worker is imported, as threads that libraries start would keep them. What would write
+files of others has force only while a recording that somebody asked for is opened.
+"""
+
+from __future__ import annotations
+
+from advisor.collect.capabilities import to_watch
+from advisor.privilege.capabilities import keep_only
+from advisor.procfs.fs import KernelFs
+
+
+def main() -> None:
+    """Give up, then work."""
+    keep_only(to_watch(KernelFs()), idle=("CAP_DAC_OVERRIDE",))
+    from advisor.watch import worker
+
+    worker.main()
+
+
+if __name__ == "__main__":
+    main()
