@@ -17,6 +17,14 @@ from advisor.cli.shared_options import DURATION, INTERVAL, NO_REDACT, PIDS, WANT
 from advisor.cli.size import size_bytes
 from advisor.lean import leave_out
 
+
+def _print_service(context: click.Context, parameter: click.Parameter, asked: bool) -> None:
+    if asked:
+        from advisor.cli.recording_service import print_script
+
+        print_script(context, parameter, asked)
+
+
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -185,6 +193,14 @@ def plan(
 @INTERVAL
 @PIDS
 @NO_REDACT
+@click.option(
+    "--systemd",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_service,
+    help="Print a service, sandboxed, and a timer that record every day, and how to install them.",
+)
 @click.pass_obj
 def record(
     roots: tuple[str, str],
