@@ -22,8 +22,8 @@ ROOT = Path(__file__).resolve().parents[1]
 SECURITY = ROOT / "docs" / "security.md"
 PROGRAM = [sys.executable, "-P", "-m", "advisor"]
 REFUSED = {"capset", "mbind"}
-"""Calls that are made, that the filter answers with EPERM, and that nobody misses: giving up what the service never had,
-and a hint of OpenBLAS on where its buffer lies."""
+"""Calls that are made, that the filter answers with EPERM, and that nobody misses: giving up what the service never
+had, and a hint of OpenBLAS on where its buffer lies."""
 
 DYNAMIC_USER = 61184
 """The first uid that systemd gives to a DynamicUser."""

@@ -24,6 +24,10 @@ AHEAD = 2
 ONE_THREAD = {"POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 """Environment of a worker: as many workers as CPUs, one thread each."""
 
+NO_CODE_FROM_HERE = {"PYTHONSAFEPATH": "1"}
+"""multiprocessing starts its processes with `python -c`, which looks for modules in the current folder first: a
+multiprocessing.py that a stranger put there would be run by whoever scores there. As -P, since 3.11."""
+
 WARM = "advisor.batch.warm"
 
 ENDING_S = 5.0
@@ -41,7 +45,7 @@ def score_locally(chunks: Chunks, jobs: int, take: Take, *, with_model: bool) ->
     the file that is the death of it is an error.
     """
     left, deaths = dict(chunks), Counter[int]()
-    environment = ONE_THREAD | environment_for(chain.from_iterable(chunks.values()))
+    environment = ONE_THREAD | NO_CODE_FROM_HERE | environment_for(chain.from_iterable(chunks.values()))
     while left:
         lost = _run(left, jobs, take, environment, with_model=with_model)
         deaths.update(lost)

@@ -147,7 +147,11 @@ def test_the_interfaces_watcher_can_write_only_while_a_recording_is_opened(forei
         watcher.close()
 
 
-def test_scores_workers_have_nothing_at_all() -> None:
+def test_scores_workers_have_nothing_at_all_and_take_no_code_from_where_root_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "multiprocessing.py").write_text("open('taken', 'w')")
+    monkeypatch.chdir(tmp_path)
     seen: list[dict[str, int]] = []
     rows = []
 
@@ -160,6 +164,7 @@ def test_scores_workers_have_nothing_at_all() -> None:
     assert rows[0][0] > 0 and not rows[0][1]
     assert seen and all(sets["CapPrm"] == sets["CapEff"] == sets["CapBnd"] == 0 for sets in seen)
     assert all(sets["NoNewPrivs"] == 1 for sets in seen)
+    assert not Path("taken").exists()
 
 
 def test_scores_workers_may_read_what_is_somebody_elses_only_where_an_input_is(
