@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import errno
-import os
-import stat
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import polars as pl
 
+from advisor.own_file import Unfinished, whole_file
 from advisor.render.escape import csv_cell
 
 REASONS_SEPARATOR = "; "
@@ -26,7 +23,7 @@ def write_parts(parts: Sequence[Path], path: Path) -> None:
     memory at a time. The file has mode 0600 and appears when it is whole. Raises OSError."""
     write = FORMATS[path.suffix]
     try:
-        with _new_file(path) as unfinished:
+        with whole_file(path) as unfinished:
             write(parts, unfinished)
     except OSError as error:
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error
@@ -34,24 +31,29 @@ def write_parts(parts: Sequence[Path], path: Path) -> None:
         raise OSError(errno.EIO, f"cannot be written; is the disk full? ({error})", str(path)) from error
 
 
-def _jsonl(parts: Sequence[Path], path: Path) -> None:
-    with path.open("wb") as file:
-        for part in parts:
-            pl.read_parquet(part).write_ndjson(file)
+def _jsonl(parts: Sequence[Path], new: Unfinished) -> None:
+    for part in parts:
+        pl.read_parquet(part).write_ndjson(new.file)
 
 
-def _csv(parts: Sequence[Path], path: Path) -> None:
+def _csv(parts: Sequence[Path], new: Unfinished) -> None:
     """Lists are joined. What a terminal or a spreadsheet would act on is written out."""
-    with path.open("wb") as file:
-        for number, part in enumerate(parts):
-            _flat(pl.read_parquet(part)).write_csv(file, include_header=number == 0)
+    for number, part in enumerate(parts):
+        _flat(pl.read_parquet(part)).write_csv(new.file, include_header=number == 0)
 
 
-def _parquet(parts: Sequence[Path], path: Path) -> None:
-    pl.scan_parquet(list(parts)).sink_parquet(path, compression="zstd", row_group_size=ROW_GROUP, maintain_order=True)
+def _parquet(parts: Sequence[Path], new: Unfinished) -> None:
+    rows = pl.scan_parquet(list(parts))
+    rows.sink_parquet(new.reopened, compression="zstd", row_group_size=ROW_GROUP, maintain_order=True)
 
 
-FORMATS: dict[str, Callable[[Sequence[Path], Path], None]] = {".jsonl": _jsonl, ".csv": _csv, ".parquet": _parquet}
+Write = Callable[[Sequence[Path], Unfinished], None]
+
+FORMATS: dict[str, Write] = {
+    ".jsonl": _jsonl,
+    ".csv": _csv,
+    ".parquet": _parquet,
+}
 """How a file is written, by the suffix of its name."""
 
 
@@ -60,16 +62,3 @@ def _flat(frame: pl.DataFrame) -> pl.DataFrame:
     joined = frame.with_columns(pl.col(lists).list.join(REASONS_SEPARATOR)) if lists else frame
     texts = [name for name, dtype in joined.schema.items() if dtype == pl.String]
     return joined.with_columns(pl.col(texts).map_elements(csv_cell, return_dtype=pl.String))
-
-
-@contextmanager
-def _new_file(path: Path) -> Iterator[Path]:
-    handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
-    os.close(handle)
-    try:
-        yield Path(unfinished)
-        os.chmod(unfinished, stat.S_IRUSR | stat.S_IWUSR)
-        os.replace(unfinished, path)
-    except BaseException:
-        os.unlink(unfinished)
-        raise

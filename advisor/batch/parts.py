@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from msgspec import Struct
 
 from advisor import __version__
 from advisor.batch.inputs import URL_MARK, InputError
+from advisor.own_file import write_whole
 
 CHUNK_FILES = 12
 """Inputs that are scored together. Source: measured, hosts of 300 processes. Reason: queries are planned once a
@@ -25,6 +27,8 @@ chunk, so that 8 need some 3 % more CPU, and 4 some 15; two workers hold 566 MiB
 PLAN_FILE = "plan.json"
 ROWS, ERRORS = "rows.parquet", "errors.json"
 PARTS_SUFFIX = ".parts"
+
+OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 class PartsError(Exception):
@@ -57,10 +61,13 @@ class Parts:
         """Make the folder, or go on with it. Raises PartsError where there is one that was not asked for, or of
         something else; OSError."""
         plan_file = self.folder / PLAN_FILE
-        if not self.folder.exists():
+        if not os.path.lexists(self.folder):
             self.folder.mkdir(mode=0o700)
-            self._write(plan_file, msgspec.json.encode(self._plan))
+            write_whole(plan_file, msgspec.json.encode(self._plan))
             return
+        state = os.lstat(self.folder)
+        if not stat.S_ISDIR(state.st_mode) or state.st_uid != os.geteuid() or state.st_mode & OTHERS_MAY_WRITE:
+            raise PartsError(f"{self.folder}: not a folder of yours alone; look at it and remove it")
         if not resume:
             raise PartsError(f"{self.folder}: left by an interrupted run; --resume goes on with it, or remove it")
         try:
@@ -86,8 +93,8 @@ class Parts:
 
     def add(self, number: int, rows: bytes, errors: Sequence[InputError]) -> None:
         """Keep what came of a chunk; a second answer, as of a worker that was thought dead, changes nothing."""
-        self._write(self._file(number, ROWS), rows)
-        self._write(self._file(number, ERRORS), msgspec.json.encode(errors))
+        write_whole(self._file(number, ROWS), rows)
+        write_whole(self._file(number, ERRORS), msgspec.json.encode(errors))
 
     def rows(self) -> list[Path]:
         """Parquet files of rows, in order."""
@@ -100,15 +107,6 @@ class Parts:
 
     def _file(self, number: int, name: str) -> Path:
         return self.folder / f"{number:06}.{name}"
-
-    def _write(self, path: Path, data: bytes) -> None:
-        unfinished = path.with_name(f".{path.name}")
-        try:
-            unfinished.write_bytes(data)
-        except OSError as error:
-            unfinished.unlink(missing_ok=True)
-            raise OSError(error.errno, error.strerror, str(path)) from error
-        os.replace(unfinished, path)
 
 
 def _digest(files: Sequence[str]) -> str:

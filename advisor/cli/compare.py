@@ -8,7 +8,7 @@ from pathlib import Path
 from advisor import __version__
 from advisor.advise import advise
 from advisor.cli.errors import CommandError, ExitCode
-from advisor.cli.output import Look, look_of, write_output
+from advisor.cli.output import Look, check_output, look_of, write_output
 from advisor.cli.report import load, model_for_advice
 from advisor.predictor import Predictor
 from advisor.report.build import TOOL_NAME
@@ -23,6 +23,7 @@ MOST_REPORT_BYTES = 1 << 30
 
 def run(paths: tuple[Path, Path], format_name: str, output: Path | None, *, width: int) -> None:
     """Raises CommandError."""
+    check_output(output)
     write_output(render(compare(paths), format_name, width, look_of(output)), output)
 
 

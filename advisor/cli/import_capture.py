@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from advisor.cli.errors import CommandError, ExitCode
+from advisor.cli.output import check_output
 from advisor.cli.record import check_name
 from advisor.collect.captured.importing import profile_of_capture
 from advisor.profile.codec import ProfileError, ProfileWriter
@@ -15,11 +16,12 @@ from advisor.profile.codec import ProfileError, ProfileWriter
 def run(path: Path, output: Path, *, redact: bool) -> None:
     """Write the profile, and say what it holds. Raises CommandError."""
     check_name(output)
+    check_output(output)
     try:
         profile = profile_of_capture(path, redact=redact)
     except ProfileError as error:
         raise CommandError(str(error), ExitCode.UNUSABLE) from error
-    with ProfileWriter(output) as writer:
+    with ProfileWriter(output, whole=True) as writer:
         writer.write_header(profile.header)
         writer.write_sample(profile.samples[0], redact=redact)
     processes = profile.samples[0].processes

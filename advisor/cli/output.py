@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import stat
 import sys
-import tempfile
 from pathlib import Path
 from typing import TypedDict
 
 import click
 
 from advisor.cli.errors import CommandError, ExitCode
+from advisor.own_file import as_bytes, refuse_unless_file, write_whole
 
 
 class Look(TypedDict):
@@ -29,27 +28,19 @@ def look_of(path: Path | None) -> Look:
 
 
 def check_output(path: Path | None) -> None:
-    """Before what takes long: that its result cannot be written there. Raises CommandError."""
-    if path is not None and not os.access(path.parent, os.W_OK | os.X_OK):
+    """Before what takes long: that its result cannot be written there. Raises CommandError, OSError."""
+    if path is None:
+        return
+    if not os.access(path.parent, os.W_OK | os.X_OK):
         raise CommandError(f"{path}: cannot be written: {path.parent} is no folder to write in", ExitCode.FAILED)
+    refuse_unless_file(str(path), None, path)
 
 
 def write_output(text: str, path: Path | None) -> None:
-    """Write to stdout, or to a file of mode 0600 that appears at once when it is whole.
-
-    A symbolic link at `path` is replaced, never followed. Raises OSError.
-    """
+    """Write to stdout, or to a file of mode 0600 that appears at once when it is whole. Raises OSError."""
     if not text.endswith("\n"):
         text += "\n"
     if path is None:
         click.echo(text, nl=False)
-        return
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(temporary, stat.S_IRUSR | stat.S_IWUSR)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    else:
+        write_whole(path, as_bytes(text))

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from advisor.advise import NO_MODEL, advise
 from advisor.cli.errors import CommandError, ExitCode
-from advisor.cli.output import Look, look_of, write_output
+from advisor.cli.output import Look, check_output, look_of, write_output
 from advisor.collect.captured.importing import is_capture, profile_of_capture
 from advisor.collect.khugepaged_trace import COST as TRACE_COST
 from advisor.collect.options import SamplerOptions
@@ -58,6 +58,7 @@ class Request:
 
 def run(request: Request, profile_path: Path | None, output: Path | None, *, width: int) -> None:
     """Raises CommandError with a documented exit code."""
+    check_output(output)
     write_output(render(make(request, profile_path), request, width, look_of(output)), output)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import re
 import zipfile
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from advisor.features import FEATURES
+from advisor.own_file import write_whole
 from advisor.predictor.facts import MODEL_SCHEMA, ModelError, ModelFacts
 from advisor.predictor.inputs import INPUTS, INPUTS_VERSION, Input
 from advisor.predictor.predict import Predictor
@@ -95,9 +95,7 @@ def save_model(
     folder.mkdir(parents=True, exist_ok=True)
     text = msgspec.json.format(msgspec.json.encode(facts), indent=1) + b"\n"
     for name, data in ((FORESTS, content), (FACTS, text)):
-        partial = folder / f".{name}.partial"
-        partial.write_bytes(data)
-        os.replace(partial, folder / name)
+        write_whole(folder / name, data)
     return facts
 
 

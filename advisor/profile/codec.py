@@ -9,7 +9,6 @@ from __future__ import annotations
 import gzip
 import io
 import os
-import stat
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any, BinaryIO, Self
 import msgspec
 import zstandard
 
+from advisor.own_file import Unfinished, open_new
 from advisor.procfs.facts import Limit
 from advisor.profile.model import PROFILE_SCHEMA, Header, ProcessFacts, ProcessRecord, Profile, Sample
 from advisor.profile.redact_sample import redacted_sample
@@ -72,12 +72,15 @@ class ProfileError(Exception):
 class ProfileWriter:
     """Writes a profile as it is made. `path` ends in one of SUFFIXES; the file gets mode 0600.
 
-    new: FileExistsError where there is something of that name already; otherwise a file is emptied.
+    A file that is there stays until the first sample is written, and is replaced by one that holds it. whole: it
+    stays until `close`, and also after an error. new: FileExistsError where there is something of that name already.
     """
 
-    def __init__(self, path: Path, *, new: bool = False) -> None:
-        self._file = _create(path, new=new)
+    def __init__(self, path: Path, *, new: bool = False, whole: bool = False) -> None:
+        self._unfinished = None if new else Unfinished(path)
+        self._file = open_new(path) if self._unfinished is None else self._unfinished.file
         self._sink = _compressing(path, self._file)
+        self._is_kept_back = whole
 
     def __enter__(self) -> Self:
         return self
@@ -85,7 +88,7 @@ class ProfileWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        self._close(is_whole=kind is None)
 
     def write_header(self, header: Header) -> None:
         self._write_line(_encoder.encode(header))
@@ -93,6 +96,8 @@ class ProfileWriter:
     def write_sample(self, sample: Sample, *, redact: bool) -> None:
         """Append one whole sample; when this returns, a killed writer does not lose it."""
         self._write_line(_encoder.encode(redacted_sample(sample) if redact else sample))
+        if self._unfinished is not None and not self._is_kept_back:
+            self._unfinished.take_place()
 
     def stat(self) -> os.stat_result:
         """Of the file: its size, and whether it still has a name."""
@@ -100,11 +105,16 @@ class ProfileWriter:
 
     def close(self) -> None:
         """The file is whole then. Raises OSError; it is closed all the same."""
+        self._close(is_whole=True)
+
+    def _close(self, *, is_whole: bool) -> None:
         try:
             if self._sink is not self._file:
                 self._sink.close()
+            if self._unfinished is not None and self._is_kept_back and is_whole:
+                self._unfinished.take_place()
         finally:
-            self._file.close()
+            (self._unfinished or self._file).close()
 
     def _write_line(self, line: bytes) -> None:
         self._sink.write(line)
@@ -199,13 +209,6 @@ def load_profile(path: Path) -> Profile:
     if not samples:
         raise ProfileError(f"{path}: holds no whole sample; record for longer")
     return Profile(reader.header, samples, reader.truncated)
-
-
-def _create(path: Path, *, new: bool) -> BinaryIO:
-    """A new or emptied regular file that only its owner may read; a symbolic link is not followed."""
-    flags = os.O_WRONLY | os.O_CREAT | (os.O_EXCL if new else os.O_TRUNC) | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(path, flags, stat.S_IRUSR | stat.S_IWUSR)
-    return os.fdopen(descriptor, "wb")
 
 
 def _compressing(path: Path, file: BinaryIO) -> _Sink:

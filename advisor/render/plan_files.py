@@ -25,6 +25,9 @@ FOLDER_SCHEMA = "hugepage-advisor/plan-folder/1"
 INDEX_NAME = "plan.json"
 """The file that says what the folder is and which files belong to it."""
 
+APPLY_NAME = "apply.sh"
+"""The script that applies the plan."""
+
 KEPT_NAME = "before"
 """Folder in which apply.sh keeps what it found, for undo.sh."""
 
@@ -75,7 +78,7 @@ def plan_files(report: Report) -> list[PlanFile]:
     steps = steps_of(report.plan.artefacts)
     files = [
         PlanFile("README.md", plan_page(report, [(step.key, step.name, step.artefact) for step in steps])),
-        PlanFile("apply.sh", apply_script(report, steps), executable=True),
+        PlanFile(APPLY_NAME, apply_script(report, steps), executable=True),
         PlanFile("undo.sh", undo_script(report, steps), executable=True),
     ]
     for step in steps:

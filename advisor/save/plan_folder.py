@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import secrets
 import stat
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
 
-from advisor.render.plan_files import FOLDER_SCHEMA, INDEX_NAME, KEPT_NAME, FolderIndex, PlanFile
+from advisor.own_file import as_bytes
+from advisor.render.plan_files import APPLY_NAME, FOLDER_SCHEMA, INDEX_NAME, KEPT_NAME, FolderIndex, PlanFile
 
 FOLDER_MODE, FILE_MODE, SCRIPT_MODE = 0o700, 0o600, 0o700
 """Of the user who made the plan alone: it names programs and what they were started with."""
@@ -28,16 +31,25 @@ class FolderRefused(Exception):
 def write_folder(folder: Path, files: Sequence[PlanFile]) -> None:
     """Write all files below `folder`, which is made, empty, or an earlier plan's that is not in force.
 
+    Each file takes its place at once, the script that applies the plan as the last, when everything else is there.
     The files of an earlier plan are removed. Symbolic links are not followed. Raises FolderRefused, OSError.
     """
     handle = _open_folder(folder)
+    beside: dict[str, str] = {}
     try:
-        for name in _to_replace(folder, handle):
-            _remove(handle, name)
+        earlier = set(_to_replace(folder, handle))
         for file in files:
-            _write(handle, file)
+            _write(handle, file, beside.setdefault(file.name, f".{file.name}.{secrets.token_hex(8)}"))
+        for name in earlier - (beside.keys() - {APPLY_NAME}):
+            os.unlink(name, dir_fd=handle)
+        for name in sorted(beside, key=lambda name: name == APPLY_NAME):
+            os.replace(beside[name], name, src_dir_fd=handle, dst_dir_fd=handle)
+            del beside[name]
         os.fsync(handle)
     finally:
+        for name in beside.values():
+            with contextlib.suppress(OSError):
+                os.unlink(name, dir_fd=handle)
         os.close(handle)
 
 
@@ -79,17 +91,13 @@ def _index(folder: Path, handle: int) -> FolderIndex:
     return index
 
 
-def _remove(handle: int, name: str) -> None:
-    os.unlink(name, dir_fd=handle)
-
-
-def _write(handle: int, file: PlanFile) -> None:
+def _write(handle: int, file: PlanFile, name: str) -> None:
     mode = SCRIPT_MODE if file.executable else FILE_MODE
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(file.name, flags, mode, dir_fd=handle)
+    descriptor = os.open(name, flags, mode, dir_fd=handle)
     with os.fdopen(descriptor, "wb") as stream:
         os.fchmod(descriptor, mode)
-        stream.write(file.text.encode("utf-8", "backslashreplace"))
+        stream.write(as_bytes(file.text))
 
 
 def _refusal(folder: Path, why: str) -> FolderRefused:

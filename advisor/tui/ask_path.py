@@ -13,8 +13,8 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
+from advisor.own_file import write_new
 from advisor.render.escape import visible
-from advisor.save.new_file import write_new
 from advisor.tui.ink import Ink
 
 

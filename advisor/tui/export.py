@@ -14,8 +14,8 @@ from textual.binding import Binding, BindingType
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
+from advisor.own_file import write_new
 from advisor.report.document import Report
-from advisor.save.new_file import write_new
 from advisor.save.plan_folder import FolderRefused, write_folder
 from advisor.tui.ask_path import AskPath, Refused
 
