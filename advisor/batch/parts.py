@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from advisor import __version__
 from advisor.batch.inputs import URL_MARK, InputError
+from advisor.foreign_json import ForeignJsonError, decode
 from advisor.own_file import write_whole
 
 CHUNK_FILES = 12
@@ -71,8 +72,8 @@ class Parts:
         if not resume:
             raise PartsError(f"{self.folder}: left by an interrupted run; --resume goes on with it, or remove it")
         try:
-            found = msgspec.json.decode(plan_file.read_bytes(), type=_Plan)
-        except (OSError, msgspec.DecodeError) as error:
+            found = decode(plan_file.read_bytes(), msgspec.json.Decoder(_Plan))
+        except (OSError, ForeignJsonError) as error:
             raise PartsError(f"{plan_file}: not the plan of a batch ({error}); remove the folder") from error
         if found != self._plan:
             raise PartsError(f"{self.folder}: of other inputs, another version or another model; remove it")

@@ -8,10 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+from advisor.profile.model import MOST_BYTES
+
 UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 """Suffixes of sizes, binary. Sources: the java manual page, -Xmx; qemu(1), -m and -object."""
 
-JAVA_SIZE = re.compile(r"([0-9]+)([kmgt]?)", re.IGNORECASE)
+JAVA_SIZE = re.compile(r"([0-9]{1,20})([kmgt]?)", re.IGNORECASE)
 QEMU_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)([bkmgt]?)(?:i?b)?", re.IGNORECASE)
 
 JAVA_VALUE_FOLLOWS = re.compile(
@@ -58,7 +60,7 @@ def _java_options(arguments: Sequence[str]) -> Iterator[str]:
 
 def _java_size(text: str) -> int | None:
     match = JAVA_SIZE.fullmatch(text)
-    return int(match[1]) * UNITS[match[2].lower()] if match else None
+    return _possible(int(match[1]) * UNITS[match[2].lower()]) if match else None
 
 
 def guest_ram_parts(arguments: Sequence[str]) -> list[int] | None:
@@ -86,7 +88,7 @@ def _properties(text: str) -> Mapping[str, str]:
     if text.startswith("{"):
         try:
             found = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         return {str(name): str(value) for name, value in found.items()} if isinstance(found, dict) else {}
     first, *others = text.replace("size=size=", "size=", 1).split(",")
@@ -99,4 +101,9 @@ def _qemu_size(text: str, unit: int) -> int | None:
     match = QEMU_SIZE.fullmatch(text.strip())
     if match is None:
         return None
-    return int(float(match[1]) * (UNITS[match[2].lower()] if match[2] else unit))
+    return _possible(float(match[1]) * (UNITS[match[2].lower()] if match[2] else unit))
+
+
+def _possible(size: float) -> int | None:
+    """None for what no machine can have: anybody may write any number after -m."""
+    return int(size) if size <= MOST_BYTES else None

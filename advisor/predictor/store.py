@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from advisor.features import FEATURES
+from advisor.foreign_json import ForeignJsonError, decode
 from advisor.own_file import write_whole
 from advisor.predictor.facts import MODEL_SCHEMA, ModelError, ModelFacts
 from advisor.predictor.inputs import INPUTS, INPUTS_VERSION, Input
@@ -35,6 +36,10 @@ ADDRESS = re.compile(r'(?<="__id__": )[0-9]+|(?<=")[0-9]+(?=[.]npy")')
 """Where skops writes the address of an object: as its id and as the name of its array's file."""
 
 RETRAIN = "train it again with `hugepage-advisor model train`"
+
+
+class _Versioned(msgspec.Struct):
+    schema: str | None = None
 
 
 def models_folder() -> Path:
@@ -127,14 +132,14 @@ def feature_types(inputs: tuple[Input, ...]) -> dict[str, str]:
 
 def _facts(text: bytes, path: Path) -> ModelFacts:
     try:
-        schema = msgspec.json.decode(text).get("schema")
-    except (msgspec.DecodeError, AttributeError, RecursionError) as error:
+        schema = decode(text, msgspec.json.Decoder(_Versioned)).schema
+    except ForeignJsonError as error:
         raise ModelError(f"{path}: not the facts of a model ({error}); {RETRAIN}") from error
     if schema != MODEL_SCHEMA:
         raise ModelError(f"{path}: schema {schema!r}, this version reads {MODEL_SCHEMA!r}; {RETRAIN}")
     try:
-        facts = msgspec.json.decode(text, type=ModelFacts)
-    except msgspec.ValidationError as error:
+        facts = decode(text, msgspec.json.Decoder(ModelFacts))
+    except ForeignJsonError as error:
         raise ModelError(f"{path}: {error}; {RETRAIN}") from error
     _check_inputs(facts, path)
     return facts

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, Self
 import msgspec
 import zstandard
 
+from advisor.foreign_json import ForeignJsonError, decode
 from advisor.own_file import Unfinished, open_new
 from advisor.procfs.facts import Limit
 from advisor.profile.model import PROFILE_SCHEMA, Header, ProcessFacts, ProcessRecord, Profile, Sample
@@ -153,14 +154,14 @@ class ProfileReader:
         decoder: msgspec.json.Decoder[Any] = _sample_decoder if limits else _without_limits_decoder
         for number, line in enumerate(self._lines, start=2):
             try:
-                yield decoder.decode(line)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                yield decode(line, decoder)
+            except ForeignJsonError as error:
                 raise ProfileError(f"{self.path}:{number}: not a sample ({error}); use an undamaged copy") from error
 
     def _decode_header(self, line: bytes) -> Header:
         try:
-            header = _header_decoder.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            header = decode(line, _header_decoder)
+        except ForeignJsonError as error:
             raise ProfileError(f"{self.path}:1: not a profile header ({error}); is this a profile?") from error
         if header.schema != PROFILE_SCHEMA:
             raise ProfileError(

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import Struct
 
+from advisor.foreign_json import ForeignJsonError, decode
 from advisor.report.host import Host
 from advisor.report.plan import HostPlan
 from advisor.report.process import ProcessEntry, Totals
@@ -102,16 +103,18 @@ class _Versioned(Struct):
     schema: str
 
 
+_versioned = msgspec.json.Decoder(_Versioned)
+_report = msgspec.json.Decoder(Report)
+
+
 def decode_report(data: bytes) -> Report:
     """The report in `data` (JSON). Raises ReportError where it is no report, of another version, or malformed."""
     try:
-        version = msgspec.json.decode(data, type=_Versioned).schema
+        version = decode(data, _versioned).schema
         if version == SCHEMA:
-            return msgspec.json.decode(data, type=Report)
-    except msgspec.ValidationError as error:
+            return decode(data, _report)
+    except ForeignJsonError as error:
         raise ReportError(f"not a {SCHEMA} document: {error}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ReportError(f"not JSON: {error}") from error
     raise ReportError(f"schema is {version!r}; this version reads {SCHEMA!r}")
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from advisor.foreign_json import ForeignJsonError, decode
 from advisor.own_file import as_bytes
 from advisor.render.plan_files import APPLY_NAME, FOLDER_SCHEMA, INDEX_NAME, KEPT_NAME, FolderIndex, PlanFile
 
@@ -20,8 +21,14 @@ FOLDER_MODE, FILE_MODE, SCRIPT_MODE = 0o700, 0o600, 0o700
 
 OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
+LARGEST_INDEX = 1 << 20
+"""Bytes of an index that are read. Source: own choice. Reason: one of a hundred files has 5 KiB."""
+
 PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 """Names that an index may list: files of the folder itself."""
+
+
+_index_decoder = msgspec.json.Decoder(FolderIndex)
 
 
 class FolderRefused(Exception):
@@ -83,8 +90,8 @@ def _index(folder: Path, handle: int) -> FolderIndex:
     try:
         descriptor = os.open(INDEX_NAME, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=handle)
         with os.fdopen(descriptor, "rb") as file:
-            index = msgspec.json.decode(file.read(), type=FolderIndex)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+            index = decode(file.read(LARGEST_INDEX), _index_decoder)
+    except (OSError, ForeignJsonError) as error:
         raise _refusal(folder, f"its {INDEX_NAME} is no plan's: {error}") from error
     if index.schema != FOLDER_SCHEMA or not all(PLAIN_NAME.fullmatch(name) for name in index.files):
         raise _refusal(folder, f"its {INDEX_NAME} is of another version")

@@ -19,6 +19,7 @@ import msgspec
 import zstandard
 from msgspec import Struct, field
 
+from advisor.foreign_json import ForeignJsonError, decode
 from advisor.profile.codec import MAX_LINE_BYTES
 from advisor.profile.model import SYNTHETIC, Header, Profile, Sample
 from advisor.trial.document import Environment, Trial
@@ -130,8 +131,8 @@ def read_dataset(path: Path) -> Iterator[Measurement]:
     """The lines of one data set, compressed or plain, one at a time. Raises DatasetError."""
     for number, line in enumerate(_lines(path), 1):
         try:
-            measurement = _decoder.decode(line)
-        except (msgspec.DecodeError, RecursionError) as error:
+            measurement = decode(line, _decoder)
+        except ForeignJsonError as error:
             raise DatasetError(f"{path}:{number}: not a measurement ({error}); take an undamaged copy") from error
         if measurement.schema != MEASUREMENT_SCHEMA:
             raise DatasetError(

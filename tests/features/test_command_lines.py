@@ -69,3 +69,30 @@ def test_any_arguments_are_read_without_an_error(arguments: list[str]) -> None:
     java_sizes(arguments)
     parts = guest_ram_parts(arguments)
     assert parts is None or all(part > 0 for part in parts)
+
+
+HUGE = "9" * 5000
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["qemu-system-x86_64", "-m", "9" * 30],
+        ["qemu-system-x86_64", "-m", HUGE + "G"],
+        ["qemu-system-x86_64", "-m", "0." + HUGE],
+        ["qemu-system-x86_64", "-object", f"memory-backend-ram,id=a,size={HUGE}G"],
+        ["qemu-system-x86_64", "-object", '{"qom-type":"memory-backend-ram","size":' + HUGE + "}"],
+        ["qemu-system-x86_64", "-object", '{"qom-type":"memory-backend-ram","size":1e400}'],
+        ["qemu-system-x86_64", "-object", '{"a":' * 50_000],
+    ],
+    ids=lambda arguments: arguments[2][:40],
+)
+def test_what_no_guest_can_have_is_unknown(arguments: list[str]) -> None:
+    """Anybody may start a program of that name with any arguments, and root's report reads them."""
+    sizes = guest_ram_parts(arguments)
+    assert sizes is None or all(size < 1 << 57 for size in sizes)
+
+
+@pytest.mark.parametrize("size", ["9" * 30 + "g", HUGE, HUGE + "t"])
+def test_what_no_heap_can_have_is_unknown(size: str) -> None:
+    assert java_sizes(["java", f"-Xmx{size}", f"-XX:ReservedCodeCacheSize={size}", "Main"]).heap_bytes is None
