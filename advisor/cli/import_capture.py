@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import click
-
 from advisor.cli.errors import CommandError, ExitCode
 from advisor.cli.output import check_output
 from advisor.cli.record import check_name
+from advisor.cli.talk import say
 from advisor.collect.captured.importing import profile_of_capture
 from advisor.profile.codec import ProfileError, ProfileWriter
 
@@ -27,4 +26,4 @@ def run(path: Path, output: Path, *, redact: bool) -> None:
     processes = profile.samples[0].processes
     mapped = sum(record.maps is not None for record in processes)
     form = profile.header.capture.form if profile.header.capture else "capture"
-    click.echo(f"{output}: {form}, {len(processes)} processes, smaps of {mapped}", err=True)
+    say(f"{output}: {form}, {len(processes)} processes, smaps of {mapped}")

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from advisor.cli.privileges import keep_what_is_needed
+from advisor.cli.talk import say
 
 
 class RestoringCommand(click.Command):
@@ -64,4 +65,4 @@ def _restore() -> None:
 
 
 def _say(message: str) -> None:
-    click.echo(f"hugepage-advisor: {message}", err=True)
+    say(f"hugepage-advisor: {message}")

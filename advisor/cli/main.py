@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from advisor.cli.left_over import RestoringGroup
 from advisor.cli.model_group import model
 from advisor.cli.shared_options import DURATION, INTERVAL, NO_REDACT, PIDS, WANT, WANT_POOL, WANT_THP
 from advisor.cli.size import size_bytes
+from advisor.cli.talk import say
 from advisor.lean import leave_out
 
 
@@ -396,18 +398,20 @@ def main() -> None:
         code = cli.main(standalone_mode=False)
         sys.stdout.flush()
     except click.exceptions.Abort:
-        click.echo("hugepage-advisor: interrupted", err=True)
+        say("hugepage-advisor: interrupted")
         code = ExitCode.INTERRUPTED
     except KeyboardInterrupt:
-        click.echo("hugepage-advisor: interrupted", err=True)
+        say("hugepage-advisor: interrupted")
         code = ExitCode.INTERRUPTED
     except click.UsageError as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        say(shown.getvalue().rstrip())
         code = ExitCode.USAGE
     except click.ClickException as error:
-        click.echo(f"hugepage-advisor: {error.format_message()}", err=True)
+        say(f"hugepage-advisor: {error.format_message()}")
         code = error.code if isinstance(error, CommandError) else ExitCode.USAGE
     except OSError as error:
-        click.echo(f"hugepage-advisor: {error.filename or 'output'}: {error.strerror}", err=True)
+        say(f"hugepage-advisor: {error.filename or 'output'}: {error.strerror}")
         code = ExitCode.FAILED
     sys.exit(int(code or 0))

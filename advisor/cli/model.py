@@ -11,8 +11,10 @@ import click
 
 from advisor.cli.errors import CommandError, ExitCode
 from advisor.cli.output import write_output
+from advisor.cli.talk import say
 from advisor.predictor.facts import ModelError, ModelFacts
 from advisor.predictor.store import FACTS, FORESTS, load_predictor, models_folder, save_model
+from advisor.render.escape import visible_lines
 from advisor.training.dataset import DatasetError, read_all
 from advisor.training.learn import Learnt, TrainingError, learn, trained_on
 from advisor.training.rows import Table, table_of
@@ -33,9 +35,9 @@ def train(data: Sequence[Path], output: Path | None) -> None:
     used = trained_on(table, [path.name for path in files], _hash_of(files))
     facts = save_model(folder, learnt.facts(used), learnt.forests.forests, learnt.reference)
     for line in table.left_out:
-        click.echo(f"left out: {line}", err=True)
-    click.echo("\n".join(_summary(facts)))
-    click.echo(f"{folder / FORESTS}: {(folder / FORESTS).stat().st_size} bytes", err=True)
+        say(f"left out: {line}")
+    click.echo(visible_lines("\n".join(_summary(facts))))
+    say(f"{folder / FORESTS}: {(folder / FORESTS).stat().st_size} bytes")
 
 
 def evaluate(data: Sequence[Path], card: Path | None, chart: Path | None, folds: int) -> None:
@@ -52,7 +54,7 @@ def evaluate(data: Sequence[Path], card: Path | None, chart: Path | None, folds:
         evaluation = make_evaluation(table, used, SHIPPED, _report_progress, folds)
     except TrainingError as error:
         raise CommandError(f"{_names(files)}: {error}", ExitCode.UNUSABLE) from error
-    click.echo("\n".join(evaluation_lines(evaluation)))
+    click.echo(visible_lines("\n".join(evaluation_lines(evaluation))))
     if card is not None:
         write_output(make_card(_learn(table).facts(used), evaluation), card)
     if chart is not None:
@@ -70,7 +72,7 @@ def show(folder: Path | None) -> None:
         raise CommandError(
             f"{where / FACTS}: there is no model; `hugepage-advisor model train` makes one", ExitCode.UNUSABLE
         )
-    click.echo("\n".join(_summary(predictor.facts)))
+    click.echo(visible_lines("\n".join(_summary(predictor.facts))))
 
 
 def _files(data: Sequence[Path]) -> list[Path]:

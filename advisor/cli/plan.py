@@ -9,6 +9,7 @@ import click
 from advisor.cli.errors import CommandError, ExitCode
 from advisor.cli.report import Request as Request
 from advisor.cli.report import make
+from advisor.cli.talk import say
 from advisor.render.plan_files import plan_files
 from advisor.render.plan_text import render_plan
 from advisor.report.plan import Artefact
@@ -25,7 +26,7 @@ def run(request: Request, profile_path: Path | None, folder: Path | None) -> Non
         write_folder(folder, plan_files(report))
     except FolderRefused as refusal:
         raise CommandError(str(refusal), ExitCode.USAGE) from refusal
-    click.echo(_done(folder, report.plan.artefacts), err=True)
+    say(_done(folder, report.plan.artefacts))
 
 
 def _done(folder: Path, artefacts: list[Artefact]) -> str:

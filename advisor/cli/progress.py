@@ -7,8 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import click
-
+from advisor.cli.talk import say
 from advisor.render.numbers import count
 
 LINE_S = 10.0
@@ -65,7 +64,7 @@ class _Lines:
         if now - self._said >= LINE_S or self._done >= self._total:
             self._said = now
             said = pace(self._done, self._total, now - self._began)
-            click.echo(f"{self._what}: {count(self._done)} of {count(self._total)}, {said}", err=True)
+            say(f"{self._what}: {count(self._done)} of {count(self._total)}, {said}")
 
 
 def pace(done: int, total: int, elapsed_s: float) -> str:

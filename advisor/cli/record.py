@@ -12,6 +12,7 @@ from types import FrameType
 import click
 
 from advisor.cli.errors import CommandError, ExitCode
+from advisor.cli.talk import say
 from advisor.collect.options import DEFAULT_INTERVAL_S, SamplerOptions
 from advisor.collect.sampler import Sampler
 from advisor.collect.session import iterate_samples, make_header
@@ -52,7 +53,7 @@ def run(
             report_progress(written, sampler)
     share = sampler.budget.share_spent()
     cost = "" if share is None else f", {share:.2%} of one CPU"
-    click.echo(f"{output}: {written} samples, {output.stat().st_size} bytes{cost}", err=True)
+    say(f"{output}: {written} samples, {output.stat().st_size} bytes{cost}")
 
 
 def check_name(output: Path) -> None:

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from advisor.advise import NO_MODEL, advise
 from advisor.cli.errors import CommandError, ExitCode
 from advisor.cli.output import Look, check_output, look_of, write_output
+from advisor.cli.talk import say
 from advisor.collect.captured.importing import is_capture, profile_of_capture
 from advisor.collect.khugepaged_trace import COST as TRACE_COST
 from advisor.collect.options import SamplerOptions
@@ -102,7 +103,7 @@ def probes_of(names: str, pids: tuple[int, ...], profile_path: Path | None) -> t
     except UnknownProbeError as error:
         raise click.UsageError(str(error)) from error
     for name in wanted:
-        click.echo(f"probe {name}: {PROBES[name]}", err=True)
+        say(f"probe {name}: {PROBES[name]}")
     return wanted
 
 
@@ -110,7 +111,7 @@ def check_trace(profile_path: Path | None) -> None:
     """Says what listening costs. Raises UsageError."""
     if profile_path is not None:
         raise click.UsageError("--trace listens to this host's kernel; a saved profile has what was heard then")
-    click.echo(f"trace: {TRACE_COST}", err=True)
+    say(f"trace: {TRACE_COST}")
 
 
 def observe_host(request: Request, after_first: Callable[[], object]) -> Profile:
@@ -146,7 +147,7 @@ def model_for_advice() -> tuple[Predictor | None, str]:
     try:
         predictor = load_predictor()
     except ModelError as error:
-        click.echo(f"hugepage-advisor: {error}; going on with rules alone", err=True)
+        say(f"hugepage-advisor: {error}; going on with rules alone")
         return None, "the model cannot be used"
     return predictor, NO_MODEL
 

@@ -24,8 +24,8 @@ from advisor.cli import summary
 from advisor.cli.errors import CommandError, ExitCode
 from advisor.cli.output import check_output, look_of, write_output
 from advisor.cli.progress import progress
+from advisor.cli.talk import say
 from advisor.predictor import ModelError, model_digest
-from advisor.render.escape import visible
 from advisor.render.numbers import count, plural
 from advisor.render.score_text import render_rows
 from advisor.report.summary import Summary
@@ -110,7 +110,7 @@ def model_or_rules() -> str:
     try:
         return model_digest()
     except ModelError as error:
-        click.echo(f"hugepage-advisor: {error}; going on with rules alone", err=True)
+        say(f"hugepage-advisor: {error}; going on with rules alone")
         return ""
 
 
@@ -133,7 +133,7 @@ def score(parts: Parts, request: Request, model: str) -> None:
     files = sum(map(len, chunks.values()))
     if parts.started:
         done = sum(map(len, parts.chunks)) - files
-        click.echo(f"going on: {plural(done, 'input')} scored before, {count(files)} to go", err=True)
+        say(f"going on: {plural(done, 'input')} scored before, {count(files)} to go")
     with progress("scoring", files, shown=request.progress) as advance:
 
         def take(number: int, answer: Answer) -> None:
@@ -201,10 +201,10 @@ def tell_errors(errors: Sequence[InputError], files: int, output: Path | None) -
         return
     for error in errors[:SHOWN_ERRORS]:
         place = f":{error.place}" if error.place else ""
-        click.echo(visible(f"{error.file}{place}: {error.reason}"), err=True)
+        say(f"{error.file}{place}: {error.reason}")
     hidden = len(errors) - SHOWN_ERRORS
     if hidden > 0:
-        click.echo(f"... and {plural(hidden, 'more')}", err=True)
+        say(f"... and {plural(hidden, 'more')}")
     where = ""
     if output is not None:
         import msgspec

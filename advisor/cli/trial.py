@@ -15,6 +15,7 @@ import click
 
 from advisor.cli.errors import CommandError, ExitCode
 from advisor.cli.output import Look, check_output, look_of, write_output
+from advisor.cli.talk import say
 from advisor.procfs.fs import KernelFs
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def run(request: CommandRequest, output: Path | None, *, width: int) -> int:
     finally:
         line.clear()
     for problem in journal.problems:
-        click.echo(f"hugepage-advisor: {problem}", err=True)
+        say(f"hugepage-advisor: {problem}")
     repeat = repeat_words(request, may_change)
     if request.redact:
         from advisor.cli.trial_redact import redact_trial
@@ -183,19 +184,19 @@ def ask(request: CommandRequest, fs: KernelFs) -> bool:
         return request.assume_yes
     if not facts.root:
         why = "only root can try those" if os.geteuid() else "/sys is read-only here, so those cannot be tried"
-        click.echo(f"Some policies need other settings of this host; {why}.", err=True)
+        say(f"Some policies need other settings of this host; {why}.")
         return False
     are = "are" if request.assume_yes else "would be"
-    click.echo(f"For some policies settings of this host {are} changed, and put back at the end:", err=True)
+    say(f"For some policies settings of this host {are} changed, and put back at the end:")
     for line in needed:
-        click.echo(f"  {line}", err=True)
+        say(f"  {line}")
     for line in effects_on_others(ways):
-        click.echo(line, err=True)
+        say(line)
     if request.assume_yes:
         return True
     if sys.stdin.isatty() and sys.stderr.isatty():
         return click.confirm("Change them during the trial?", default=False, err=True)
-    click.echo("Not changed without --yes: what cannot be tried without it is left out.", err=True)
+    say("Not changed without --yes: what cannot be tried without it is left out.")
     return False
 
 

@@ -13,6 +13,7 @@ import click
 from advisor.cli.errors import CommandError, ExitCode
 from advisor.cli.output import Look, check_output, look_of, write_output
 from advisor.cli.record import stop_on_signals
+from advisor.cli.talk import say
 from advisor.procfs.errors import DeniedError, GoneError, KernelTextError
 from advisor.procfs.fs import KernelFs
 from advisor.render.escape import visible
@@ -124,7 +125,7 @@ def confirm(prepared: Prepared, options: LiveOptions, *, assume_yes: bool) -> No
     from advisor.render.live_text import plan_lines
 
     for line in plan_lines(prepared.plan(options.window_s, options.windows)):
-        click.echo(line, err=True)
+        say(line)
     if assume_yes:
         return
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
