@@ -49,6 +49,10 @@ Size = Annotated[int, Meta(ge=0, le=MOST_BYTES)]
 """Bytes of mapped memory. A profile with another number is damaged: sums would hide it."""
 
 
+BasePage = Annotated[int, Meta(ge=1 << 10, le=1 << 20)]
+"""Bytes of a base page. Source: Linux has 4 KiB to 256 KiB (arch/*/Kconfig). Reason: others are damage."""
+
+
 class Mapping(Struct, frozen=True, array_like=True):
     """One VMA, or several small VMAs of one process that agree in everything a page policy depends on.
 
@@ -150,8 +154,8 @@ class HostFacts(Struct, frozen=True, omit_defaults=True):
     kernel: str | None = None
     arch: str | None = None
     boot_id: str | None = None
-    base_page_bytes: int | None = None
-    clock_ticks_per_s: int = 100
+    base_page_bytes: BasePage | None = None
+    clock_ticks_per_s: Annotated[int, Meta(ge=1, le=1 << 20)] = 100
     cpu: Cpu | None = None
     tlb: list[TlbLevel] = field(default_factory=list)
     virtualization: str | None = None

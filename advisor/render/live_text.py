@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-
-import msgspec
 
 from advisor.render.escape import visible
 from advisor.render.numbers import UNKNOWN_SHORT, duration, human_bytes, percent, plural
 from advisor.render.page import Page, cell
+from advisor.render.trial_json import trial_document_json
 from advisor.trial.document import Interval
 from advisor.trial.live_document import LivePlan, LiveTrial, Measure, Response, Step
 
@@ -29,9 +27,6 @@ ENDED_WORDS = {
 }
 """Endings to tell apart from the ordinary one; that there was no measure is in the first sentence."""
 
-DELETE = "\x7f"
-"""The one control character that JSON leaves as it is."""
-
 
 def render_live_text(trial: LiveTrial, *, width: int = 80, color: bool = False, unicode: bool = True) -> str:
     """The trial as lines of at most `width` columns (at least NARROWEST). color, unicode: as in `render_text`."""
@@ -49,9 +44,8 @@ def render_live_text(trial: LiveTrial, *, width: int = 80, color: bool = False, 
 
 
 def render_live_json(trial: LiveTrial) -> str:
-    """The whole document, indented by two; what is not printable ASCII as \\uNNNN; one newline at the end."""
-    text = json.dumps(json.loads(msgspec.json.encode(trial)), indent=2, ensure_ascii=True, allow_nan=False)
-    return text.replace(DELETE, "\\u007f") + "\n"
+    """The whole document, as `render_trial_json` writes a trial of a command."""
+    return trial_document_json(trial)
 
 
 def plan_lines(plan: LivePlan) -> list[str]:

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from advisor.render.escape import visible
 from advisor.render.plan_page import plan_page
-from advisor.report.document import Report
+from advisor.report.document import Report, without_surrogates
 from advisor.report.plan import Artefact
 
 FOLDER_SCHEMA = "hugepage-advisor/plan-folder/1"
@@ -87,8 +87,8 @@ def plan_files(report: Report) -> list[PlanFile]:
             files.append(PlanFile(step.undo_name, step.artefact.undo or ""))
     names = sorted([*(file.name for file in files), INDEX_NAME])
     index = FolderIndex(FOLDER_SCHEMA, report.generated_at, report.host.hostname, names)
-    text = msgspec.json.format(msgspec.json.encode(index), indent=2).decode() + "\n"
-    return [*files, PlanFile(INDEX_NAME, text)]
+    document = msgspec.json.encode(without_surrogates(msgspec.to_builtins(index)))
+    return [*files, PlanFile(INDEX_NAME, msgspec.json.format(document, indent=2).decode() + "\n")]
 
 
 def steps_of(artefacts: Sequence[Artefact]) -> list[Step]:

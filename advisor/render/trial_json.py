@@ -8,12 +8,18 @@ from typing import Any
 import msgspec
 
 from advisor.trial.document import Trial
+from advisor.trial.live_document import LiveTrial
 
 DELETE = "\x7f"
 """The one control character that JSON leaves as it is."""
 
 
 def render_trial_json(trial: Trial) -> str:
+    """The whole document of a trial of a command."""
+    return trial_document_json(trial)
+
+
+def trial_document_json(trial: Trial | LiveTrial) -> str:
     """The whole document, indented by two, one newline at the end.
 
     Everything outside of printable ASCII is written as \\uNNNN, so that the text is safe on a terminal and in any
