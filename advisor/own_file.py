@@ -32,15 +32,16 @@ class Unfinished:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._name = f".{path.name[:LONGEST_PREFIX]}.{secrets.token_hex(8)}"
         self._is_open = self._is_beside = True
-        try:
-            refuse_unless_file(path.name, self._folder, path)
-            self.file: BinaryIO = os.fdopen(_create(self._name, self._folder), "wb")
-        except BaseException:
-            os.close(self._folder)
-            raise
+        with _said_of(path):
+            self._folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                refuse_unless_file(path.name, self._folder, path)
+                self.file: BinaryIO = os.fdopen(_create(self._name, self._folder), "wb")
+            except BaseException:
+                os.close(self._folder)
+                raise
 
     def __enter__(self) -> Self:
         return self
@@ -59,8 +60,9 @@ class Unfinished:
         """From now on the file is at `path`; it may go on growing. Nothing more happens where it is there already."""
         if not self._is_beside:
             return
-        self.file.flush()
-        os.replace(self._name, self._path.name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+        with _said_of(self._path):
+            self.file.flush()
+            os.replace(self._name, self._path.name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
         self._is_beside = False
 
     def close(self) -> None:
@@ -80,7 +82,7 @@ class Unfinished:
 @contextlib.contextmanager
 def whole_file(path: Path) -> Iterator[Unfinished]:
     """The file that is at `path` once the block has ended without an error. Raises OSError."""
-    with Unfinished(path) as unfinished:
+    with _said_of(path), Unfinished(path) as unfinished:
         yield unfinished
         unfinished.take_place()
 
@@ -130,6 +132,15 @@ def refuse_unless_file(name: str, folder: int | None, said: Path) -> None:
         raise OSError(errno.ELOOP, "a symbolic link, which is not followed; name the file itself", str(said))
     if not stat.S_ISREG(found.st_mode):
         raise OSError(errno.EEXIST, "no regular file, and nothing else is written over", str(said))
+
+
+@contextlib.contextmanager
+def _said_of(path: Path) -> Iterator[None]:
+    """Errors name the file that was asked for, also where its folder or the unfinished one is to blame."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
 
 
 def _create(name: str | Path, folder: int | None) -> int:

@@ -25,8 +25,6 @@ def write_parts(parts: Sequence[Path], path: Path) -> None:
     try:
         with whole_file(path) as unfinished:
             write(parts, unfinished)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
     except pl.exceptions.PolarsError as error:  # what its writer makes of a full disk
         raise OSError(errno.EIO, f"cannot be written; is the disk full? ({error})", str(path)) from error
 

@@ -6,17 +6,19 @@ import signal
 import sys
 import threading
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from types import FrameType
 
 import click
 
 from advisor.cli.errors import CommandError, ExitCode
+from advisor.cli.privileges import WRITE_ALL, may_write_beside
 from advisor.cli.talk import say
 from advisor.collect.options import DEFAULT_INTERVAL_S, SamplerOptions
 from advisor.collect.sampler import Sampler
 from advisor.collect.session import iterate_samples, make_header
-from advisor.privilege.capabilities import keep_only
+from advisor.privilege.capabilities import keep_only, raised
 from advisor.privilege.needs import NEEDS, WATCHING
 from advisor.procfs.fs import KernelFs
 from advisor.profile.codec import SUFFIXES, ProfileWriter
@@ -41,14 +43,15 @@ def run(
         spent_before_s=time.process_time(),
         interval_s=interval_s or DEFAULT_INTERVAL_S,
     )
-    written = 0
+    written, idle = 0, () if may_write_beside(output) else (WRITE_ALL,)
     with ProfileWriter(output) as writer:
-        keep_only((*WATCHING, *NEEDS["frames"].least))  # the file is open: nothing is left to be written elsewhere
+        keep_only((*WATCHING, *NEEDS["frames"].least), idle)  # the file is open, and only has to take its place
         sampler = Sampler(KernelFs(*roots), options)
         for sample in iterate_samples(sampler, duration_s, stop):
             if not written:
                 writer.write_header(make_header(sampler, redacted=redact))
-            writer.write_sample(sample, redact=redact)
+            with nullcontext() if written else raised(WRITE_ALL):
+                writer.write_sample(sample, redact=redact)
             written += 1
             report_progress(written, sampler)
     share = sampler.budget.share_spent()
