@@ -19,6 +19,8 @@ WATCH = frozenset({"report", "plan", "record"})
 
 READ_ALL = "CAP_DAC_READ_SEARCH"
 WRITE_ALL = "CAP_DAC_OVERRIDE"
+WRITE_ANYWHERE = (WRITE_ALL, "CAP_FOWNER")
+"""The second to replace somebody's file in a folder such as /tmp, where only its owner may (the sticky bit)."""
 
 
 def keep_what_is_needed(command: str, given: Mapping[str, Any], roots: tuple[str, str]) -> None:
@@ -35,12 +37,13 @@ def keep_what_is_needed(command: str, given: Mapping[str, Any], roots: tuple[str
             kept.add(WRITE_ALL)  # clear_refs of others
     output = given.get("output") or given.get("folder")
     if output is not None and not may_write_beside(output):
-        kept.add(WRITE_ALL)
+        kept |= {*WRITE_ANYWHERE}
     keep_only(kept)
 
 
 def may_write_beside(path: Path) -> bool:
-    """Whether the file, and its folder, can be written without the capability to write everywhere."""
+    """Whether the file can be made or replaced without the capability to write everywhere."""
+    if os.path.lexists(path) and path.lstat().st_uid != os.geteuid():
+        return False
     with without((WRITE_ALL,)):
-        folder = os.access(path.parent, os.W_OK | os.X_OK, effective_ids=True)
-        return folder and (not path.exists() or os.access(path, os.W_OK, effective_ids=True))
+        return os.access(path.parent, os.W_OK | os.X_OK, effective_ids=True)

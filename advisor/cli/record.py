@@ -13,7 +13,7 @@ from types import FrameType
 import click
 
 from advisor.cli.errors import CommandError, ExitCode
-from advisor.cli.privileges import WRITE_ALL, may_write_beside
+from advisor.cli.privileges import WRITE_ANYWHERE, may_write_beside
 from advisor.cli.talk import say
 from advisor.collect.options import DEFAULT_INTERVAL_S, SamplerOptions
 from advisor.collect.sampler import Sampler
@@ -43,15 +43,17 @@ def run(
         spent_before_s=time.process_time(),
         interval_s=interval_s or DEFAULT_INTERVAL_S,
     )
-    written, idle = 0, () if may_write_beside(output) else (WRITE_ALL,)
+    written, kept = 0, (*WATCHING, *NEEDS["frames"].least)
     with ProfileWriter(output) as writer:
-        keep_only((*WATCHING, *NEEDS["frames"].least), idle)  # the file is open, and only has to take its place
+        keep_only(kept, idle=() if may_write_beside(output) else WRITE_ANYWHERE)
         sampler = Sampler(KernelFs(*roots), options)
         for sample in iterate_samples(sampler, duration_s, stop):
             if not written:
                 writer.write_header(make_header(sampler, redacted=redact))
-            with nullcontext() if written else raised(WRITE_ALL):
+            with nullcontext() if written else raised(*WRITE_ANYWHERE):  # with the first, the file takes its place
                 writer.write_sample(sample, redact=redact)
+            if not written:
+                keep_only(kept)
             written += 1
             report_progress(written, sampler)
     share = sampler.budget.share_spent()

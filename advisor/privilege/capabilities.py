@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 NUMBERS = {
     "CAP_DAC_OVERRIDE": 1,
     "CAP_DAC_READ_SEARCH": 2,
+    "CAP_FOWNER": 3,
     "CAP_SYS_PTRACE": 19,
     "CAP_SYS_ADMIN": 21,
     "CAP_SYS_NICE": 23,
@@ -63,13 +64,14 @@ def keep_only(kept: Iterable[str], idle: Iterable[str] = ()) -> bool:
 
 
 @contextlib.contextmanager
-def raised(name: str) -> Iterator[None]:
-    """An idle capability has force inside; nothing happens where it is not held or has force anyway."""
+def raised(*names: str) -> Iterator[None]:
+    """Idle capabilities have force inside; nothing happens where none is held, or all have force anyway."""
     held = _held()
-    if held is None or not bits((name,)) & held[1] & ~held[0]:
+    idle = bits(names) & held[1] & ~held[0] if held is not None else 0
+    if held is None or not idle:
         yield
         return
-    _set(held[0] | bits((name,)), held[1])
+    _set(held[0] | idle, held[1])
     try:
         yield
     finally:

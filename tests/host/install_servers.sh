@@ -18,6 +18,7 @@ qemu-system-x86
 redis-server
 redis-tools
 shellcheck
+strace                 # what a recording calls
 stress-ng
 sysbench               # memory that a trial gives huge pages
 systemd                # systemd-tmpfiles, systemd-analyze
