@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -16,12 +17,16 @@ from msgspec import Struct
 from msgspec.structs import force_setattr
 
 from advisor.collect.captured.recognise import ARCHIVE_NAME, is_capture
+from advisor.profile.redact import redact_name
+from advisor.profile.secret_names import REDACTED
 
 SUFFIXES = (".jsonl", ".jsonl.zst", ".jsonl.gz", ".json")
 """Names that count in a folder: profiles as `record` writes them, and reports of `report --json`; and archives of
 captures, see `counts`. What is named outright may have any name."""
 
 URL_MARK = "://"
+
+_USER = re.compile(r"(://)[^\s/#\"']*@")
 
 NO_FILE = "not a regular file"
 
@@ -50,8 +55,15 @@ class Inputs(NamedTuple):
 
 
 def as_text(name: str) -> str:
-    """A name of a file as text that JSON and parquet can hold: bytes that are no UTF-8 are written out (`\\xff`)."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    """A name of a file as text that JSON and parquet can hold: bytes that are no UTF-8 are written out (`\\xff`).
+
+    What opens a URL is hidden, as rows and errors are passed on: its user, and secrets after its question mark.
+    """
+    text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    if URL_MARK not in text:
+        return text
+    place, mark, query = text.partition("?")
+    return _USER.sub(rf"\1{REDACTED}@", place) + redact_name(mark + query)
 
 
 def counts(name: str) -> bool:

@@ -14,9 +14,12 @@ import threading
 from queue import SimpleQueue
 from typing import BinaryIO
 
+from msgspec.structs import replace
+
 from advisor.procfs.errors import DeniedError, GoneError, KernelTextError
 from advisor.procfs.fs import KernelFs
 from advisor.procfs.process import parse_stat
+from advisor.profile.redact import redact_name
 from advisor.trial.collapse import CollapseError, Target
 from advisor.trial.dose import parse_steps
 from advisor.trial.environment import read_environment
@@ -100,7 +103,8 @@ class Worker:
                 prepared = self._look(target, steps, asked.start_ticks)
                 if asked.metric is not None:
                     read_metric(asked.metric.command, asked.pid)
-                self._send(Ready(prepared.plan(asked.window_s, asked.windows)))
+                plan = prepared.plan(asked.window_s, asked.windows)
+                self._send(Ready(replace(plan, name=redact_name(plan.name)) if asked.redact else plan))
                 if not isinstance(order := self._queue.get(), Go):
                     return order
                 made = self._measure(target, prepared, options)

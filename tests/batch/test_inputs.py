@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from advisor.batch.chunk import score_files
-from advisor.batch.inputs import find_inputs
+from advisor.batch.inputs import InputError, as_text, find_inputs
 from advisor.batch.load import load
 from advisor.profile.timeline import Timeline
 
@@ -79,3 +79,19 @@ def test_a_name_in_no_encoding_is_written_out(tmp_path: Path) -> None:
     assert not scored.errors
     assert set(scored.rows["file"]) == {f"{tmp_path}/caf\\xe9\n\x1b[31m.jsonl.zst"}
     assert find_inputs([f"{tmp_path}/\udce9"]).errors[0].file == f"{tmp_path}/\\xe9"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://ada:Hunter2@host/a/p.jsonl", "https://***@host/a/p.jsonl"),
+        ("s3://KEY:Hunter2@bucket/p.jsonl.zst", "s3://***@bucket/p.jsonl.zst"),
+        ("https://host/p.jsonl?sig=Hunter2&page=2", "https://host/p.jsonl?sig=***&page=2"),
+        ("https://host/p.jsonl?X-Amz-Signature=Hunter2", "https://host/p.jsonl?X-Amz-Signature=***"),
+        ("gs://bucket/" + "0123456789abcdef" * 4 + "/p.jsonl", "gs://bucket/" + "0123456789abcdef" * 4 + "/p.jsonl"),
+        ("/data/token=a:b@c/p.jsonl", "/data/token=a:b@c/p.jsonl"),
+    ],
+)
+def test_what_opens_a_url_is_in_neither_rows_nor_errors(url: str, shown: str) -> None:
+    assert as_text(url) == shown
+    assert InputError(url, "", f"cannot be read: {url}").reason == f"cannot be read: {shown}"
