@@ -120,8 +120,12 @@ def in_sample(pattern: bytes, value: bytes) -> Damage:
 
 DAMAGE: dict[str, tuple[Damage, str, str]] = {
     "largest integer": (in_sample(rb'"MemTotal":\d+', b'"MemTotal":9223372036854775807'), "meminfo", "no machine"),
-    "beyond 64 bits": (in_sample(rb'"MemTotal":\d+', b'"MemTotal":' + b"9" * 40), "meminfo", "no machine"),
-    "unsigned": (in_sample(rb'"MemTotal":\d+', b'"MemTotal":18446744073709551615'), "meminfo", "no machine"),
+    "beyond 64 bits": (
+        in_sample(rb'"MemTotal":\d+', b'"MemTotal":' + b"9" * 40),
+        "line 2",
+        "no 64 bits - at `$.host.meminfo.",
+    ),
+    "unsigned": (in_sample(rb'"MemTotal":\d+', b'"MemTotal":18446744073709551615'), "line 2", "no 64 bits"),
     "negative": (in_sample(rb'"MemTotal":\d+', b'"MemTotal":-1'), "meminfo", "no machine"),
     "exponent": (in_sample(rb'"t_s":[\d.]+', b'"t_s":1e999'), "line 2", "not a sample"),
     "not a number": (in_sample(rb'"t_s":[\d.]+', b'"t_s":NaN'), "line 2", "not a sample"),
