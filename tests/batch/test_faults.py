@@ -123,7 +123,7 @@ DAMAGE: dict[str, tuple[Damage, str, str]] = {
     "beyond 64 bits": (
         in_sample(rb'"MemTotal":\d+', b'"MemTotal":' + b"9" * 40),
         "line 2",
-        "no 64 bits - at `$.host.meminfo.",
+        "no 64 bits - at `$.host.",
     ),
     "unsigned": (in_sample(rb'"MemTotal":\d+', b'"MemTotal":18446744073709551615'), "line 2", "no 64 bits"),
     "negative": (in_sample(rb'"MemTotal":\d+', b'"MemTotal":-1'), "meminfo", "no machine"),
