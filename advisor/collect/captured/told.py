@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
 from typing import NamedTuple
 
 from advisor.procfs.errors import KernelTextError
 from advisor.procfs.fs import decode
 from advisor.procfs.text import parse_word
 
-_UNAME = re.compile(r"Linux (\S+) (\S+) .*?(\S+)(?: GNU/Linux)?")
-"""uname(1) -a: system, host name, release, version, machine (three times on some), operating system."""
+_LEAST_UNAME_WORDS = 4
+"""uname(1) -a: system, host name, release, version (several words), machine (on some three times), and, on some, the
+operating system."""
 
 _PS_COLUMNS = 11
 """Of ps aux: user, pid, and, from the eleventh on, the command with its arguments."""
@@ -36,8 +36,11 @@ class PsLine(NamedTuple):
 
 def parse_uname(data: bytes) -> Uname | None:
     """`uname -a`; None for anything else."""
-    match = _UNAME.fullmatch(decode(data).strip())
-    return Uname(*match.groups()) if match else None
+    text = decode(data).strip()
+    words = text.removesuffix(" GNU/Linux").split()
+    if "\n" in text or len(words) < _LEAST_UNAME_WORDS or words[0] != "Linux":
+        return None
+    return Uname(words[1], words[2], words[-1])
 
 
 def parse_hostname(data: bytes) -> str | None:
