@@ -32,12 +32,12 @@ WALK_FILES = ("smaps", "smaps_rollup", "numa_maps")
 
 
 def all_pids(fs: KernelFs) -> list[int]:
-    """Everybody, in order; nobody where a tree has no such folder. psutil looks at this host alone."""
-    if fs.is_live:
-        return sorted(psutil.pids())
+    """Everybody, in order; nobody where there is no such folder. psutil looks at this host alone."""
     try:
+        if fs.is_live:
+            return sorted(psutil.pids())
         return sorted(int(name) for name in fs.list_proc() if name.isascii() and name.isdigit())
-    except KernelTextError:
+    except (KernelTextError, OSError, IndexError):  # the last is psutil's where no process is to be seen
         return []
 
 
@@ -106,7 +106,7 @@ class UserNames:
             return self._names[uid]
         try:
             name = psutil.Process(pid).username()
-        except (psutil.Error, OSError):
+        except (psutil.Error, OSError, IndexError):  # the last is psutil's where status is not as it knows it
             return None
         if uid is not None:
             self._names[uid] = name

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import math
 import mmap
+import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -26,6 +27,9 @@ from advisor.profile.redact_sample import redacted_host
 
 CAP_SYS_PTRACE = 19
 """include/uapi/linux/capability.h: what reading other users' smaps needs."""
+
+_EFFECTIVE = re.compile(rb"^CapEff:\t([0-9a-f]{16})$", re.MULTILINE)
+"""fs/proc/array.c: render_cap_t."""
 
 
 def iterate_samples(sampler: Sampler, duration_s: float | None, stop: threading.Event) -> Iterator[Sample]:
@@ -124,11 +128,10 @@ def make_header(sampler: Sampler, *, redacted: bool, origin: str | None = None) 
     )
 
 
-def can_read_every_process(fs: KernelFs) -> bool:
-    """Whether this process holds CAP_SYS_PTRACE, by CapEff of its own status."""
+def can_read_every_process(fs: KernelFs) -> bool | None:
+    """Whether this process holds CAP_SYS_PTRACE, by CapEff of its own status; None where that cannot be read."""
     try:
-        status = fs.read_proc("self/status")
+        found = _EFFECTIVE.search(fs.read_proc("self/status"))
     except KernelTextError:
-        return False
-    effective = status.partition(b"CapEff:")[2].split(maxsplit=1)[0]
-    return bool(int(effective, 16) >> CAP_SYS_PTRACE & 1)
+        return None
+    return bool(int(found[1], 16) >> CAP_SYS_PTRACE & 1) if found is not None else None

@@ -152,7 +152,7 @@ def host_values(timeline: Timeline) -> dict[str, Value]:
 def contiguity(state: HostState, base_page: int | None, pmd_bytes: int | None) -> dict[str, Value]:
     """Supply of PMD-size pages as they lie. All zones together, as an allocation falls back from one to another."""
     index = whole = None
-    if state.buddyinfo and base_page and pmd_bytes:
+    if state.buddyinfo and base_page and pmd_bytes and pmd_bytes >= base_page:
         order = (pmd_bytes // base_page).bit_length() - 1
         by_order = [sum(counts) for counts in zip(*(zone.free_blocks for zone in state.buddyinfo), strict=True)]
         index = unusable_index(by_order, order)

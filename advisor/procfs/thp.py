@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from advisor.procfs.errors import MalformedError
 from advisor.procfs.facts import Thp, ThpSize
 from advisor.procfs.fs import KernelFs
-from advisor.procfs.text import list_optional, page_bytes_of_folder, parse_value, read_optional
+from advisor.procfs.text import list_optional, page_bytes_of_folder, parse_page_size, parse_value, read_optional
 
 THP_FOLDER = "kernel/mm/transparent_hugepage"
 
@@ -41,8 +42,8 @@ def read_thp(fs: KernelFs, problems: dict[str, str] | None = None) -> Thp:
     def choice(name: str) -> str | None:
         return read_optional(fs, f"{THP_FOLDER}/{name}", parse_choice, problems) if name in names else None
 
-    def number(name: str) -> int | None:
-        return read_optional(fs, f"{THP_FOLDER}/{name}", parse_value, problems) if name in names else None
+    def number(name: str, parser: Callable[[bytes], int] = parse_value) -> int | None:
+        return read_optional(fs, f"{THP_FOLDER}/{name}", parser, problems) if name in names else None
 
     folders = {size: name for name in names if (size := page_bytes_of_folder(name)) is not None}
     return Thp(
@@ -51,7 +52,7 @@ def read_thp(fs: KernelFs, problems: dict[str, str] | None = None) -> Thp:
         shmem_enabled=choice("shmem_enabled"),
         use_zero_page=number("use_zero_page"),
         shrink_underused=number("shrink_underused"),
-        pmd_bytes=number("hpage_pmd_size"),
+        pmd_bytes=number("hpage_pmd_size", parse_page_size),
         sizes=[_read_size(fs, size, f"{THP_FOLDER}/{folders[size]}", problems) for size in sorted(folders)],
         khugepaged=_read_counters(fs, f"{THP_FOLDER}/khugepaged", problems),
     )

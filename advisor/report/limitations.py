@@ -113,6 +113,29 @@ def _kernel(seen: Observation) -> Iterator[Limitation]:
         yield Limitation("no-hugetlb", "No hugetlb pools in this kernel, or they could not be read.", None)
 
 
+def _settings(seen: Observation) -> Iterator[Limitation]:
+    """What texts to paste build on."""
+    configuration = seen.profile.header.host.configuration
+    if configuration is not None and configuration.boot_parameters is None:
+        yield Limitation(
+            "command-line-unknown",
+            "The kernel command line could not be read: pools that it reserves already are not in texts to paste.",
+            "Keep its hugepagesz= and hugepages= when you set new ones.",
+        )
+
+
+def _nodes(seen: Observation) -> Iterator[Limitation]:
+    nodes = seen.profile.header.host.nodes or []
+    unknown = [node for node in nodes if node not in seen.timeline.host_last.node_meminfo]
+    if len(nodes) > 1 and unknown:
+        names = ", ".join(map(str, unknown))
+        yield Limitation(
+            "nodes-unknown",
+            f"The memory of NUMA node {names} could not be read: what each node holds and could supply is unknown.",
+            None,
+        )
+
+
 def _trace(seen: Observation) -> Iterator[Limitation]:
     """Where khugepaged was to be listened to."""
     reason = seen.timeline.host_last.problems.get("tracefs")
@@ -160,6 +183,7 @@ def _reads(seen: Observation) -> Iterator[Limitation]:
         ("hung", "hung-reads", "did not return in time", "Look for processes in state D, or a held mmap_lock."),
         ("malformed", "malformed-files", "has a form that is not understood", "Please report it, with the file."),
         ("incomplete", "incomplete-files", "ended in the middle", "Observe again."),
+        ("unreadable", "unreadable-files", "failed", "Look into the kernel's log."),
     ):
         files, processes = _problem_files(seen, reason)
         if files:
@@ -233,7 +257,20 @@ def _depth(seen: Observation) -> Iterator[Limitation]:
         )
 
 
-CHECKS: tuple[Check, ...] = (_source, _capture, _rules, _privileges, _kernel, _trace, _supply, _reads, _pages, _depth)
+CHECKS: tuple[Check, ...] = (
+    _source,
+    _capture,
+    _rules,
+    _privileges,
+    _kernel,
+    _settings,
+    _nodes,
+    _trace,
+    _supply,
+    _reads,
+    _pages,
+    _depth,
+)
 """All checks, in the order in which a reader should see what they find."""
 
 
