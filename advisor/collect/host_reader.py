@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -21,6 +22,12 @@ T = TypeVar("T")
 MAX_HUNG_FILES = 16
 """Host files that may hang before the host is given up: each costs one deadline."""
 
+
+CAP_SYS_PTRACE = 19
+"""include/uapi/linux/capability.h: what reading other users' smaps needs."""
+
+_EFFECTIVE = re.compile(rb"^CapEff:\t([0-9a-f]{16})$", re.MULTILINE)
+"""fs/proc/array.c: render_cap_t."""
 
 LOOK_DEADLINE_S = 30.0
 """Seconds. Source: own choice. Reason: two seconds of CPU (see `contiguity`) on a host that is much too
@@ -57,6 +64,15 @@ class HostReader:
 
     def facts(self) -> HostFacts:
         return self._guarded(lambda: read_host_facts(self.fs), HostFacts())
+
+    def privileged(self) -> bool | None:
+        """Whether this process holds CAP_SYS_PTRACE, by CapEff of its own status; None where that cannot be read."""
+
+        def read() -> bool | None:
+            found = _EFFECTIVE.search(self.fs.read_proc("self/status"))
+            return bool(int(found[1], 16) >> CAP_SYS_PTRACE & 1) if found is not None else None
+
+        return self._guarded(read, None)
 
     def pmd_bytes(self) -> int | None:
         """The THP size of this host; None without THP."""

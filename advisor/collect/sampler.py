@@ -109,6 +109,7 @@ class Sampler:
         self._collapses_moved = False
         self._cheap_cost_s = 0.0
         self.host_facts = self._host.facts()
+        self.privileged = self._host.privileged() if fs.is_live else None
         self._folder = Folder(self._host.pmd_bytes(), self.host_facts.base_page_bytes)
 
     @property

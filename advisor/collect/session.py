@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import math
 import mmap
-import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -24,12 +23,6 @@ from advisor.procfs.khugepaged_trace import Look
 from advisor.profile.model import PROFILE_SCHEMA, Header, ProcessRecord, Sample
 from advisor.profile.pages import KhugepagedLooks
 from advisor.profile.redact_sample import redacted_host
-
-CAP_SYS_PTRACE = 19
-"""include/uapi/linux/capability.h: what reading other users' smaps needs."""
-
-_EFFECTIVE = re.compile(rb"^CapEff:\t([0-9a-f]{16})$", re.MULTILINE)
-"""fs/proc/array.c: render_cap_t."""
 
 
 def iterate_samples(sampler: Sampler, duration_s: float | None, stop: threading.Event) -> Iterator[Sample]:
@@ -122,16 +115,7 @@ def make_header(sampler: Sampler, *, redacted: bool, origin: str | None = None) 
         host=redacted_host(sampler.host_facts) if redacted else sampler.host_facts,
         interval_s=sampler.options.interval_s,
         budget_share=sampler.options.budget_share,
-        privileged=can_read_every_process(sampler.fs) if live else None,
+        privileged=sampler.privileged,
         redacted=redacted,
         origin=origin,
     )
-
-
-def can_read_every_process(fs: KernelFs) -> bool | None:
-    """Whether this process holds CAP_SYS_PTRACE, by CapEff of its own status; None where that cannot be read."""
-    try:
-        found = _EFFECTIVE.search(fs.read_proc("self/status"))
-    except KernelTextError:
-        return None
-    return bool(int(found[1], 16) >> CAP_SYS_PTRACE & 1) if found is not None else None
