@@ -15,6 +15,7 @@ from unittest import mock
 
 import psutil
 
+from advisor.collect import host_reader
 from advisor.collect.options import SamplerOptions
 from advisor.procfs import fs
 from tests.fake_proc import FakeProc
@@ -133,6 +134,7 @@ def run(host: FakeProc, *arguments: str, live: bool) -> CompletedProcess[str]:
     procfs, sysfs = str(host.procfs), str(host.sysfs)
     with ExitStack() as stack:
         stack.enter_context(mock.patch.object(SamplerOptions.__init__, "__defaults__", _impatient()))
+        stack.enter_context(mock.patch.object(host_reader, "LOOK_DEADLINE_S", DEADLINE_S))
         if live:
             stack.enter_context(mock.patch.object(fs, "LIVE_PROCFS", procfs))
             stack.enter_context(mock.patch.object(fs, "LIVE_SYSFS", sysfs))

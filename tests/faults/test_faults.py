@@ -14,8 +14,8 @@ from tests.faults.inject import WAYS
 from tests.faults.walk import Ground, facts, ground, wrongs
 from tests.fuzz.alone import scratch_folder
 
-PART = 4
-"""Every so manieth file. Source: own choice. Reason: all files take four minutes."""
+PART = 8
+"""Every so many files one. Source: own choice. Reason: all of them take several minutes."""
 
 GROUNDS = [("report", True), ("report", False), ("plan", True), ("import", False)]
 
