@@ -8,7 +8,6 @@ usual.
 
 from __future__ import annotations
 
-import re
 from typing import Any, TypeVar
 
 import msgspec
@@ -19,8 +18,10 @@ LARGEST, SMALLEST = (1 << 63) - 1, -(1 << 63)
 """Of an integer. Source: the parsers of kernel files take no other as a fact (`procfs.text.LARGEST_NUMBER`), and
 tables have 64 bits with a sign."""
 
-_MAY_BE_TOO_LARGE = re.compile(rb"[0-9]{19}")
-"""What no integer beyond these bounds is without: most texts need no second look."""
+_DIGITS_ALIKE = bytes.maketrans(b"0123456789", b"0" * 10)
+_TOO_LARGE_DIGITS = b"0" * 19
+"""What no integer beyond these bounds is without, all digits alike: most texts need no second look. A regular
+expression for 19 digits takes ten times as long, and twice as long as decoding."""
 
 
 class ForeignJsonError(ValueError):
@@ -31,7 +32,7 @@ def decode(data: bytes, decoder: msgspec.json.Decoder[T]) -> T:
     """The value. Raises ForeignJsonError."""
     try:
         value = decoder.decode(data)
-        if _MAY_BE_TOO_LARGE.search(data):
+        if _TOO_LARGE_DIGITS in data.translate(_DIGITS_ALIKE):
             _check_numbers(msgspec.json.decode(data))
     except msgspec.ValidationError as error:
         raise ForeignJsonError(str(error)) from error

@@ -47,6 +47,9 @@ _MEMS_ALLOWED = b"\nMems_allowed_list:"
 _LIMIT = re.compile(rb"(\S.*?) {2,}(unlimited|[0-9]+) +(unlimited|[0-9]+) *([^ ]*) *")
 """A row of fs/proc/base.c proc_pid_limits: name, soft, hard, unit, padded with blanks; some have no unit."""
 
+_LONGEST_LIMIT = 200
+"""Bytes of such a row: real ones have 80, and the pattern takes the cube of the length where a row is none."""
+
 
 def parse_stat(data: bytes) -> Stat:
     """`/proc/PID/stat`. The name may hold anything, also blanks, brackets and line ends."""
@@ -174,7 +177,7 @@ def parse_limits(data: bytes) -> list[Limit]:
 
 
 def _parse_limit(line: bytes, number: int) -> Limit:
-    match = _LIMIT.fullmatch(line)
+    match = _LIMIT.fullmatch(line) if len(line) <= _LONGEST_LIMIT else None
     if match is None:
         raise MalformedError("not a limit: name, soft, hard, unit", line=number)
     name, soft, hard, unit = match.groups()

@@ -44,10 +44,10 @@ class CpuTimes:
 
 def parse_cpu_times(data: bytes, ticks_per_s: int) -> CpuTimes:
     """The first line of `/proc/stat` (proc_stat(5)). Raises MalformedError where it is another."""
-    name, *fields = data.partition(b"\n")[0].split()
-    if name != b"cpu" or len(fields) < _COUNTED_CPU_FIELDS:
+    words = data.partition(b"\n")[0].split()
+    if words[:1] != [b"cpu"] or len(words) <= _COUNTED_CPU_FIELDS:
         raise MalformedError("not the CPU line of stat", line=1)
-    ticks = [parse_number(field, 1) for field in fields[:_COUNTED_CPU_FIELDS]]
+    ticks = [parse_number(field, 1) for field in words[1 : 1 + _COUNTED_CPU_FIELDS]]
     total, steal = sum(ticks), ticks[7]
     busy = total - ticks[3] - ticks[4] - steal
     return CpuTimes(total / ticks_per_s, busy / ticks_per_s, steal / ticks_per_s)

@@ -22,12 +22,12 @@ WORKERS_END_S = 10.0
 """Seconds that processes of a killed command have to be gone. Reason: they see the end of their parent at once, but
 for one that imports modules."""
 
-PROGRAM = "import mmap; area = mmap.mmap(-1, 64 << 20, flags=34); [area.write(bytes(4096)) for _ in range(1 << 14)]"
+PROGRAM = "import mmap; a = mmap.mmap(-1, 64 << 20, flags=34); [a.write(bytes(4096)) for _ in range(16384)]"
 """Fills 64 MiB of private anonymous memory."""
 
 
 class Killed(NamedTuple):
-    """A command that writes to a folder. least_s, most_s: the moments lie between. wrong: what it left in disorder."""
+    """A command that writes to a folder, between which seconds it is killed, and what it left in disorder."""
 
     name: str
     arguments: Callable[[Path], Sequence[str | Path]]
