@@ -61,8 +61,8 @@ def parse_name(token: bytes, line: int | None = None) -> str:
 
 
 def parse_value(data: bytes) -> int:
-    """The only number of a sysfs attribute. Without the end of its line it may be the half of one."""
-    return parse_number(_only_line(data), 1)
+    """The only number of a sysfs attribute. A copy made by hand may lack the end of the line."""
+    return parse_number(data.strip(), 1)
 
 
 def parse_page_size(data: bytes) -> int:
@@ -75,13 +75,7 @@ def parse_page_size(data: bytes) -> int:
 
 def parse_word(data: bytes) -> str:
     """The only line of a sysfs attribute or of a file below /proc/sys, without the blanks around it."""
-    return parse_name(_only_line(data), 1)
-
-
-def _only_line(data: bytes) -> bytes:
-    if not data.endswith(b"\n"):
-        raise IncompleteError("its only line has no end", line=1)
-    return data.strip()
+    return parse_name(data.strip(), 1)
 
 
 def page_bytes_of_folder(name: str) -> int | None:

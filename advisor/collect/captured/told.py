@@ -46,7 +46,7 @@ def parse_uname(data: bytes) -> Uname | None:
 def parse_hostname(data: bytes) -> str | None:
     """`hostname`; None for what is no name, such as an error message of several words."""
     try:
-        name = parse_word(data.strip() + b"\n")
+        name = parse_word(data)
     except KernelTextError:
         return None
     return name if " " not in name else None
