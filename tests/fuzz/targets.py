@@ -59,7 +59,7 @@ class Target(NamedTuple):
     make: Make = mutated
 
     def known(self) -> list[bytes]:
-        """Its part of the corpus."""
+        """Its part of the corpus; the longest that reached new code are kept."""
         return [path.read_bytes() for path in sorted((CORPUS / self.name).glob("*"))]
 
 
