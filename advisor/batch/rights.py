@@ -11,8 +11,9 @@ from collections.abc import Iterable
 
 from advisor.privilege.capabilities import keep_only, without
 from advisor.privilege.landlock import write_only_below
+from advisor.privilege.needs import READ
 
-READ_ALL = "CAP_DAC_READ_SEARCH"
+READ_ALL = READ[0]
 
 READS_ALL = "HUGEPAGE_ADVISOR_READS_ALL"
 """Set in the environment of workers where an input can only be read with READ_ALL."""
@@ -22,7 +23,7 @@ SEMAPHORES = "/dev/shm"  # noqa: S108  # where the C library keeps those of mult
 
 def environment_for(files: Iterable[str]) -> dict[str, str]:
     """Of workers that are to read these: local files and folders, URLs. A folder may hold anything."""
-    with without((READ_ALL, "CAP_DAC_OVERRIDE")):
+    with without(READ):
         readable = all("://" in file or (os.path.isfile(file) and _is_readable(file)) for file in files)
     return {} if readable else {READS_ALL: "1"}
 

@@ -14,6 +14,7 @@ from advisor import __version__
 from advisor.cli.errors import CommandError, ExitCode
 from advisor.cli.left_over import RestoringGroup
 from advisor.cli.model_group import model
+from advisor.cli.output import text_width
 from advisor.cli.shared_options import DURATION, INTERVAL, NO_REDACT, PIDS, WANT, WANT_POOL, WANT_THP
 from advisor.cli.size import size_bytes
 from advisor.cli.talk import say
@@ -143,7 +144,7 @@ def report(
         wanted_thp,
         wanted_pools,
     )
-    command.run(request, profile, output, width=_text_width(to_terminal=output is None and sys.stdout.isatty()))
+    command.run(request, profile, output, width=text_width(output))
 
 
 @cli.command()
@@ -251,7 +252,7 @@ def compare(before: Path, after: Path, format_name: str | None, output: Path | N
     """
     from advisor.cli import compare as command
 
-    width = _text_width(to_terminal=output is None and sys.stdout.isatty())
+    width = text_width(output)
     command.run((before, after), format_name or "text", output, width=width)
 
 
@@ -307,7 +308,7 @@ def trial(context: click.Context, /, command: tuple[str, ...], output: Path | No
     """
     from advisor.cli import trial_options as options
 
-    width = _text_width(to_terminal=output is None and sys.stdout.isatty())
+    width = text_width(output)
     return options.dispatch(context, command, given, output, width=width)
 
 
@@ -362,7 +363,7 @@ def score(
     request = command.Request(
         inputs, output, jobs or command.default_jobs(), resume, progress, dask, (form or "text") if summary else None
     )
-    command.run(request, width=_text_width(to_terminal=sys.stdout.isatty()))
+    command.run(request, width=text_width(None))
 
 
 @cli.command()
@@ -375,18 +376,6 @@ def explain(name: str | None) -> None:
 
 
 cli.add_command(model)
-
-
-def _text_width(*, to_terminal: bool) -> int:
-    """Columns of text output: the terminal's, else COLUMNS, else 80."""
-    if to_terminal:
-        return os.get_terminal_size(sys.stdout.fileno()).columns
-    columns = os.environ.get("COLUMNS", "")
-    return int(columns) if columns.isdigit() and int(columns) > 0 else USUAL_WIDTH
-
-
-USUAL_WIDTH = 80
-"""Columns of a terminal whose size is unknown, and of text in a ticket."""
 
 
 def main() -> None:

@@ -12,12 +12,23 @@ import click
 from advisor.cli.errors import CommandError, ExitCode
 from advisor.own_file import as_bytes, refuse_unless_file, write_whole
 
+USUAL_WIDTH = 80
+"""Columns of a terminal whose size is unknown, and of text in a ticket."""
+
 
 class Look(TypedDict):
     """What text may hold where it goes: colours and hyperlinks, and characters beyond ASCII."""
 
     color: bool
     unicode: bool
+
+
+def text_width(path: Path | None) -> int:
+    """Columns of text that goes there: the terminal's, else COLUMNS, else USUAL_WIDTH."""
+    if path is None and sys.stdout.isatty():
+        return os.get_terminal_size(sys.stdout.fileno()).columns
+    columns = os.environ.get("COLUMNS", "")
+    return int(columns) if columns.isdigit() and int(columns) > 0 else USUAL_WIDTH
 
 
 def look_of(path: Path | None) -> Look:

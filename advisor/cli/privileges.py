@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from advisor.privilege.capabilities import keep_only, without
+from advisor.privilege.needs import READ, WRITE
 
 LEFT_ALONE = frozenset({"tui", "trial", "train", "evaluate", "show"})
 """Commands that keep everything: a trial changes settings and runs the user's commands, which the interface can start
@@ -17,8 +18,7 @@ reads what was measured here."""
 WATCH = frozenset({"report", "plan", "record"})
 """Commands that watch the host, unless a profile is named."""
 
-READ_ALL = "CAP_DAC_READ_SEARCH"
-WRITE_ALL = "CAP_DAC_OVERRIDE"
+READ_ALL, WRITE_ALL = READ[0], WRITE[0]
 WRITE_ANYWHERE = (WRITE_ALL, "CAP_FOWNER")
 """The second to replace somebody's file in a folder such as /tmp, where only its owner may (the sticky bit)."""
 

@@ -8,25 +8,24 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-import tempfile
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-from tests.fuzz.alone import IN_MEMORY, LAST
+from tests.fuzz.alone import LAST, scratch_folder
 from tests.fuzz.files import target_names
 from tests.fuzz.run import MOST_BYTES, MOST_S, Harm
 
 
 def fuzz(name: str, inputs: int, seed: int, keep: Path) -> tuple[str, bool]:
     """What to print of one target, and whether it did no harm."""
-    with tempfile.TemporaryDirectory(prefix="fuzz-", dir=IN_MEMORY if IN_MEMORY.is_dir() else None) as folder:
-        command = [sys.executable, "-m", "tests.fuzz.alone", name, str(inputs), str(seed), folder]
+    with scratch_folder() as folder:
+        command = [sys.executable, "-m", "tests.fuzz.alone", name, str(inputs), str(seed), str(folder)]
         done = subprocess.run(command, capture_output=True, text=True)
-        for harmful in Path(folder, name).glob("*"):
+        for harmful in (folder / name).glob("*"):
             Harm(name, "", "", harmful.read_bytes()).keep(keep)
         if done.returncode in (0, 1) and done.stdout:
             return done.stdout.rstrip(), done.returncode == 0
-        last = Harm(name, "", "", Path(folder, LAST).read_bytes()).keep(keep)
+        last = Harm(name, "", "", (folder / LAST).read_bytes()).keep(keep)
         place = next((line for line in done.stderr.splitlines() if "advisor" in line), done.stderr[-200:])
         return f"{name:28} ended with code {done.returncode}\n    {place.strip()}  {last.name}", False
 

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from tests.fuzz.targets import Target
 
 MOST_S = 1.0
-"""Of CPU for one input. Source: issue of the project's owner. Reason: longer is a hang to whoever waits."""
+"""Of CPU for one input. Source: own choice. Reason: longer is a hang to whoever waits."""
 
 ENDED_S = 10
 """Seconds of wall time after which an input is ended: it will not end by itself. What hangs in C, such as a regular
