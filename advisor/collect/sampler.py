@@ -107,7 +107,6 @@ class Sampler:
         self._khugepaged_pid: int | None = None
         self._collapses: tuple[int | None, ...] = ()
         self._collapses_moved = False
-        self._cheap_cost_s = 0.0
         self.host_facts = self._host.facts()
         self.privileged = self._host.privileged() if fs.is_live else None
         self._folder = Folder(self._host.pmd_bytes(), self.host_facts.base_page_bytes)
@@ -125,9 +124,8 @@ class Sampler:
         return {tracked.identity: tracked.maps for tracked in self._tracked.values() if tracked.maps is not None}
 
     def delay_s(self) -> float:
-        """Seconds to wait until the next tick: the interval, longer where even the cheap files exceed the budget."""
-        share = self.options.budget_share
-        return max(self.options.interval_s, self._cheap_cost_s / share if share > 0 else 0.0)
+        """Seconds to wait until the next tick."""
+        return self.budget.delay_s(self.options.interval_s)
 
     def tick(self) -> Sample:
         """Read once. What processes and files do never raises; a vanished procfs root gives an empty sample."""
@@ -142,8 +140,7 @@ class Sampler:
         host = self._read_host()
         self._ticks += 1
         cpu_s = time.thread_time() - cpu + tick.reader_cpu_s + self._host.cpu_s - host_cpu
-        self.budget.charge(cpu_s)
-        self._cheap_cost_s = max(0.0, cpu_s - tick.walk_cpu_s) if self._ticks > 1 else 0.0
+        self.budget.charge_tick(cpu_s, tick.walk_cpu_s)
         return Sample(
             t_s=round(tick.t_s, 6),
             wall_time=round(time.time(), 3),

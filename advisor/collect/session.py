@@ -6,6 +6,7 @@ import datetime
 import math
 import mmap
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -29,9 +30,10 @@ def iterate_samples(sampler: Sampler, duration_s: float | None, stop: threading.
     """Samples at the sampler's pace until the duration is over (None: until `stop` is set). The first at once.
 
     The last sample falls on the end of the duration, so that two samples are the least for any duration above 0.
-    A captured tree does not change and gives one.
+    A captured tree does not change and gives one. What this process does with a sample until it asks for the next is
+    charged to the sampler's budget: a recording is compressed and written.
     """
-    yield sampler.tick()
+    yield from _charged(sampler)
     if not sampler.fs.is_live or duration_s == 0:
         return
     while not stop.is_set():
@@ -40,9 +42,15 @@ def iterate_samples(sampler: Sampler, duration_s: float | None, stop: threading.
             left = sampler.began_s + duration_s - sampler.clock()
         if stop.wait(max(min(delay, left), 0.0)):
             return
-        yield sampler.tick()
+        yield from _charged(sampler)
         if left <= delay:
             return
+
+
+def _charged(sampler: Sampler) -> Iterator[Sample]:
+    sample, before_s = sampler.tick(), time.process_time()
+    yield sample
+    sampler.budget.charge_also(time.process_time() - before_s)
 
 
 def probed_tick(sampler: Sampler, probes: Collection[str], pids: Sequence[int]) -> Sample:
