@@ -11,31 +11,28 @@ from __future__ import annotations
 
 import argparse
 import os
-import random
 import select
-import statistics
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 import psutil
 
 from advisor.watch.worker import INTERVAL_S
+from tests.benchmarks.soaking import MINUTE_S, Minute, Watched, churn, floor_s, grows
 from tests.benchmarks.tui_paint import on_terminal, until_drawn
 
-MINUTE_S = 60.0
 BIRTHS_PER_S = 4.0
 LIFE_S = 8.0
 """Mean life of a process; with the births some thirty are alive at any time."""
 
+MOST_MIB = 23
+"""Memory of a process: enough for page tables, programs and page scans to be looked at."""
+
 MOST_GROWTH = 1.05
 """Last quarter over second. Source: own choice. Reason: medians of a flat series agree far better than this; a leak
 of one object in each of 3,600 ticks does not."""
-
-FLOORS = 9
-"""Times that the floor is measured each minute."""
 
 LOOKING_AROUND = (
     *(b"\r", b"2", b"3", b"4", b"5", b"6", b"1", b"\x1b[27u"),
@@ -43,86 +40,23 @@ LOOKING_AROUND = (
 )
 
 
-class Minute(NamedTuple):
-    """What one process did in a minute. floor_s: CPU of reading `stat` of everybody, then."""
+class Both(NamedTuple):
+    """A minute of the interface and of the child that watches, which writes once a tick."""
 
-    rss_bytes: int
-    cpu_s: float
-    ticks: int
-    floor_s: float
+    interface: Minute
+    watcher: Minute
 
     @property
-    def tick_cpu_s(self) -> float:
-        return self.cpu_s / self.ticks if self.ticks else 0.0
+    def ticks(self) -> int:
+        return self.watcher.writes
 
-    @property
-    def tick_floors(self) -> float:
-        return self.tick_cpu_s / self.floor_s
-
-
-@contextmanager
-def churn() -> Iterator[None]:
-    """Children that map some memory, live a while and end, for as long as it is wanted."""
-    parent = os.fork()
-    if not parent:
-        be_the_parent()
-    try:
-        yield
-    finally:
-        os.kill(parent, 15)
-        os.waitpid(parent, 0)
-
-
-def be_the_parent() -> None:
-    chance = random.Random(1)
-    alive = set()
-    while True:
-        size, life = chance.randrange(1, 24) << 20, chance.expovariate(1 / LIFE_S)
-        child = os.fork()
-        if not child:
-            filled = b"x" * size
-            time.sleep(life)
-            os._exit(len(filled) == 0)
-        alive.add(child)
-        time.sleep(chance.expovariate(BIRTHS_PER_S))
-        alive -= {pid for pid in alive if os.waitpid(pid, os.WNOHANG)[0]}
-
-
-class Watched:
-    """Memory and CPU of a process, since it was last asked."""
-
-    def __init__(self, process: psutil.Process) -> None:
-        self._process = process
-        self._cpu_s, self._writes = self._now()
-
-    def minute(self, floor_s: float, ticks: int | None = None) -> Minute:
-        """ticks: how many there were; None: as many as this process wrote frames, each of which is one write."""
-        (cpu_s, writes), was_cpu_s, was_writes = self._now(), self._cpu_s, self._writes
-        self._cpu_s, self._writes = cpu_s, writes
-        ticks = writes - was_writes if ticks is None else ticks
-        return Minute(self._process.memory_info().rss, cpu_s - was_cpu_s, ticks, floor_s)
-
-    def _now(self) -> tuple[float, int]:
-        times = self._process.cpu_times()
-        return times.user + times.system, self._process.io_counters().write_count
+    def tick_s(self, which: Minute) -> float:
+        return which.cpu_s / self.ticks if self.ticks else 0.0
 
 
 def child_of(process: psutil.Process, having: str) -> psutil.Process:
     """The child with this in its command line."""
     return next(child for child in process.children() if having in child.cmdline())
-
-
-def floor_s() -> float:
-    """CPU of reading `stat` of everybody, the median of some times."""
-
-    def once() -> float:
-        began = time.process_time()
-        for pid in psutil.pids():
-            with suppress(OSError), open(f"/proc/{pid}/stat", "rb") as file:
-                file.read()
-        return time.process_time() - began
-
-    return statistics.median(once() for _ in range(FLOORS))
 
 
 def drain(master: int, seconds: float) -> None:
@@ -133,10 +67,10 @@ def drain(master: int, seconds: float) -> None:
             os.read(master, 1 << 16)
 
 
-def soak(minutes: int, pace: float) -> Iterator[tuple[Minute, Minute]]:
+def soak(minutes: int, pace: float) -> Iterator[Both]:
     """The interface and the child that watches, minute by minute, of which so many go into one."""
     command = [sys.executable, "-m", "advisor", "tui", "--interval", str(INTERVAL_S / pace)]
-    with churn(), on_terminal(command) as master:
+    with churn(BIRTHS_PER_S, LIFE_S, MOST_MIB), on_terminal(command) as master:
         until_drawn(master, b"ADVICE")
         shown = child_of(psutil.Process(), "advisor")
         interface, watcher = Watched(shown), Watched(child_of(shown, "advisor.watch.start"))
@@ -147,24 +81,7 @@ def soak(minutes: int, pace: float) -> Iterator[tuple[Minute, Minute]]:
                 drain(master, 0.3)
             drain(master, max(began + MINUTE_S / pace - time.monotonic(), 0.0))
             floor = floor_s()
-            watched = watcher.minute(floor)
-            yield interface.minute(floor, watched.ticks), watched
-
-
-def verdict(name: str, minutes: list[Minute]) -> bool:
-    """Prints the quarters; whether the last is like the second."""
-    quarter = len(minutes) // 4
-    good = True
-    for what, values in (
-        ("MiB", [one.rss_bytes / (1 << 20) for one in minutes]),
-        ("times the floor, CPU of a tick", [one.tick_floors for one in minutes]),
-    ):
-        medians = [statistics.median(values[n * quarter : (n + 1) * quarter]) for n in range(4)]
-        growth = medians[3] / medians[1]
-        good = good and growth <= MOST_GROWTH
-        said = ", ".join(f"{median:.1f}" for median in medians)
-        print(f"{name}: {said} {what}, by quarter; last / second {growth:.3f} (at most {MOST_GROWTH})")
-    return good
+            yield Both(interface.minute(floor), watcher.minute(floor))
 
 
 def main() -> int:
@@ -172,17 +89,20 @@ def main() -> int:
     parser.add_argument("--minutes", type=int, default=120)
     parser.add_argument("--pace", type=float, default=1.0)
     given = parser.parse_args()
-    seen: list[tuple[Minute, Minute]] = []
-    for number, (interface, watcher) in enumerate(soak(given.minutes, given.pace), 1):
-        seen.append((interface, watcher))
-        print(
-            f"{number:4} min  interface {interface.rss_bytes >> 20} MiB {interface.tick_cpu_s * 1000:.1f} ms/tick"
-            f"  watcher {watcher.rss_bytes >> 20} MiB {watcher.tick_cpu_s * 1000:.1f} ms/tick  {watcher.ticks} ticks"
-            f"  floor {watcher.floor_s * 1000:.2f} ms",
-            flush=True,
-        )
-    good = [verdict("interface", [one for one, _ in seen]), verdict("watcher", [one for _, one in seen])]
-    return int(not all(good))
+    seen: list[Both] = []
+    for number, both in enumerate(soak(given.minutes, given.pace), 1):
+        seen.append(both)
+        print(f"{number:4} min", end="")
+        for name, one in zip(both._fields, both, strict=True):
+            print(f"  {name} {one.rss_bytes >> 20} MiB {both.tick_s(one) * 1000:.1f} ms/tick", end="")
+        print(f"  {both.ticks} ticks  floor {both.watcher.floor_s * 1000:.2f} ms", flush=True)
+    grown = False
+    for name in Both._fields:
+        ones = [(both, getattr(both, name)) for both in seen]
+        grown |= grows(name, "MiB", [one.rss_bytes / (1 << 20) for _, one in ones], MOST_GROWTH)
+        floors = [both.tick_s(one) / one.floor_s for both, one in ones]
+        grown |= grows(name, "times the floor, CPU of a tick", floors, MOST_GROWTH)
+    return int(grown)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,78 @@
+"""`record` for hours on a host with churn: `python -m tests.benchmarks.record_soak [--minutes 240]`.
+
+At its defaults, while 50 processes a second come and go. Each minute: resident memory, descriptors, threads, CPU. At
+the end: memory of the last quarter against the second one (the first warms up), descriptors and threads of the last
+minute against those of the first, CPU since the start against the budget, and the recording is read back.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+from advisor.collect.budget import DEFAULT_SHARE
+from advisor.profile.codec import ProfileReader
+from tests.benchmarks.soaking import MINUTE_S, Minute, Watched, churn, floor_s, grows
+
+BIRTHS_PER_S = 50.0
+LIFE_S = 2.0
+"""Mean life of a process; with the births a hundred are alive at any time, nearly all of them new at each sample."""
+
+MOST_MIB = 2
+"""Memory of a process. Reason: filling 12 MiB each would take a CPU and a half of the host for nothing."""
+
+MOST_GROWTH = 1.02
+END_S = 60.0
+"""Seconds that the recording may take to end: it is compressed as it grows, so there is little left to do."""
+
+
+def soak(minutes: int, path: Path) -> Iterator[Minute]:
+    """The recording, minute by minute; ended as with Ctrl-C. Raises RuntimeError where it ends with an error."""
+    command = [sys.executable, "-m", "advisor", "record", "-o", str(path)]
+    with churn(BIRTHS_PER_S, LIFE_S, MOST_MIB), subprocess.Popen(command) as process:
+        watched = Watched(psutil.Process(process.pid))
+        began = time.monotonic()
+        for number in range(1, minutes + 1):
+            time.sleep(max(began + number * MINUTE_S - time.monotonic(), 0.0))
+            yield watched.minute(floor_s())
+        process.send_signal(signal.SIGINT)
+        if process.wait(END_S):
+            raise RuntimeError(f"record ended with code {process.returncode}")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=int, default=240)
+    given = parser.parse_args()
+    seen: list[Minute] = []
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "soak.jsonl.zst")
+        for number, one in enumerate(soak(given.minutes, path), 1):
+            seen.append(one)
+            print(f"{number:4} min  {one.rss_bytes / (1 << 20):.1f} MiB  {one.descriptors} descriptors"
+                  f"  {one.threads} threads  {one.cpu_s / MINUTE_S:.2%} of one CPU"
+                  f"  floor {one.floor_s * 1000:.2f} ms", flush=True)  # fmt: skip
+        samples, processes = 0, set()
+        for sample in ProfileReader(path).samples():
+            samples += 1
+            processes.update((record.pid, record.start_ticks) for record in sample.processes)
+        print(f"read back: {samples} samples of {len(processes)} processes, {path.stat().st_size >> 10} KiB")
+    grown = grows("record", "MiB", [one.rss_bytes / (1 << 20) for one in seen], MOST_GROWTH)
+    first, last = seen[0], seen[-1]
+    print(f"descriptors {first.descriptors}, at the end {last.descriptors}; threads {first.threads}, {last.threads}")
+    share = sum(one.cpu_s for one in seen) / (len(seen) * MINUTE_S)
+    print(f"{share:.2%} of one CPU (budget {DEFAULT_SHARE:.0%})")
+    leaked = last.descriptors > first.descriptors or last.threads > first.threads
+    return int(grown or leaked or share > DEFAULT_SHARE)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
