@@ -30,9 +30,9 @@ def keep_what_is_needed(command: str, given: Mapping[str, Any], roots: tuple[str
     kept = {READ_ALL}  # profiles and captures of other users
     if command in WATCH and given.get("profile") is None:
         from advisor.collect.capabilities import to_watch
-        from advisor.procfs.fs import KernelFs
+        from advisor.procfs.deadline_fs import DeadlineFs
 
-        kept |= {*to_watch(KernelFs(*roots), with_frames=bool(given.get("trace")))}
+        kept |= {*to_watch(DeadlineFs(*roots), with_frames=bool(given.get("trace")))}
         if given.get("probes"):
             kept.add(WRITE_ALL)  # clear_refs of others
     output = given.get("output") or given.get("folder")

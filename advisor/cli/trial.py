@@ -16,6 +16,8 @@ import click
 from advisor.cli.errors import CommandError, ExitCode
 from advisor.cli.output import Look, check_output, look_of, write_output
 from advisor.cli.talk import say
+from advisor.procfs.deadline_fs import DeadlineFs
+from advisor.procfs.errors import KernelTextError
 from advisor.procfs.fs import KernelFs
 
 if TYPE_CHECKING:
@@ -60,7 +62,7 @@ def run(request: CommandRequest, output: Path | None, *, width: int) -> int:
     from advisor.trial.journal import Journal
     from advisor.trial.trial import run_trial
 
-    fs = KernelFs(*request.roots)
+    fs = DeadlineFs(*request.roots)
     if not fs.is_live:
         raise click.UsageError("a trial runs on this host: it cannot be made in a captured tree")
     if shutil.which(request.command[0]) is None:
@@ -75,6 +77,8 @@ def run(request: CommandRequest, output: Path | None, *, width: int) -> int:
         raise CommandError(str(error), ExitCode.TARGET) from error
     except SettingError as error:
         raise CommandError(str(error), ExitCode.FAILED) from error
+    except KernelTextError as error:  # without /proc nobody can follow what the command starts
+        raise CommandError(f"a trial needs to read this: {error}", ExitCode.UNUSABLE) from error
     finally:
         line.clear()
     for problem in journal.problems:

@@ -14,6 +14,7 @@ from advisor.cli.errors import CommandError, ExitCode
 from advisor.cli.output import Look, check_output, look_of, write_output
 from advisor.cli.record import stop_on_signals
 from advisor.cli.talk import say
+from advisor.procfs.deadline_fs import DeadlineFs
 from advisor.procfs.errors import DeniedError, GoneError, KernelTextError
 from advisor.procfs.fs import KernelFs
 from advisor.render.escape import visible
@@ -52,7 +53,7 @@ def run(request: LiveRequest, output: Path | None, *, width: int) -> None:
     from advisor.trial.collapse import CollapseError, Target
     from advisor.trial.live_prepare import LiveRefusedError, prepare
 
-    fs = KernelFs(*request.roots)
+    fs = DeadlineFs(*request.roots)
     if not fs.is_live:
         raise CommandError("trial --pid needs the live /proc and /sys", ExitCode.USAGE)
     check_output(output)

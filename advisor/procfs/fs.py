@@ -76,11 +76,11 @@ class KernelFs:
 
         Missing are also what is no regular file, and what a link leads to outside of a captured tree.
         """
-        return read_regular_file(self.mark(self._config_path(name)))
+        return self._ask(read_regular_file, self._config_path(name))
 
     def list_config(self, name: str) -> list[str]:
         """Sorted names in a folder of configuration files. Raises as read_proc does."""
-        return list_folder(self.mark(self._config_path(name)))
+        return self._ask(list_folder, self._config_path(name))
 
     def has_config(self, name: str) -> bool:
         """Whether there is such a file or folder."""
@@ -104,31 +104,27 @@ class KernelFs:
 
     def read_proc(self, name: str) -> bytes:
         """Bytes of a host-wide file such as "meminfo". Raises MissingError, DeniedError, KernelTextError."""
-        return read_file(self.mark(self.proc_path(name)))
+        return self._ask(read_file, self.proc_path(name))
 
     def read_process(self, pid: int, name: str) -> bytes:
         """Bytes of /proc/PID/name. GoneError where the process ended, MissingError where only the file is absent."""
-        return read_file(self.mark(self.proc_path(f"{pid}/{name}")), of_process=True)
+        return self._ask(read_file_of_process, self.proc_path(f"{pid}/{name}"))
 
     def read_sys(self, name: str) -> bytes:
         """Bytes of a file below the sysfs root. Raises as read_proc does."""
-        return read_file(self.mark(self.sys_path(name)))
+        return self._ask(read_file, self.sys_path(name))
 
     def list_proc(self, name: str = "") -> list[str]:
         """Sorted names in a folder below the procfs root."""
-        return list_folder(self.mark(self.proc_path(name)))
+        return self._ask(list_folder, self.proc_path(name))
 
     def list_sys(self, name: str) -> list[str]:
         """Sorted names in a folder below the sysfs root."""
-        return list_folder(self.mark(self.sys_path(name)))
+        return self._ask(list_folder, self.sys_path(name))
 
     def link_of_process(self, pid: int, name: str) -> str:
         """Target of a symbolic link such as "exe", as text (undecodable bytes kept as backslash escapes)."""
-        path = self.mark(self.proc_path(f"{pid}/{name}"))
-        try:
-            return decode(os.readlink(os.fsencode(path)))
-        except OSError as error:
-            raise process_error(error, path) from error
+        return self._ask(read_link_of_process, self.proc_path(f"{pid}/{name}"))
 
     def parse_process(self, pid: int, name: str, parser: Callable[[bytes], T]) -> T:
         """Read and parse; a parser's error gets the file's path."""
@@ -141,6 +137,10 @@ class KernelFs:
     def parse_sys(self, name: str, parser: Callable[[bytes], T]) -> T:
         """Read and parse a file below the sysfs root; a parser's error gets the file's path."""
         return with_path(self.sys_path(name), parser, self.read_sys(name))
+
+    def _ask(self, question: Callable[[str], T], path: str) -> T:
+        """What is asked of the kernel about one path."""
+        return question(self.mark(path))
 
     def mark(self, path: str) -> str:
         """Note that `path` is about to be opened. Raises HungError for a path that hung before."""
@@ -188,6 +188,18 @@ def read_file(path: str, *, of_process: bool = False) -> bytes:
         raise (
             process_error(error, path) if of_process else translate_os_error(error, path, of_process=False)
         ) from error
+
+
+def read_file_of_process(path: str) -> bytes:
+    """As `read_file`; GoneError where the process has ended."""
+    return read_file(path, of_process=True)
+
+
+def read_link_of_process(path: str) -> str:
+    try:
+        return decode(os.readlink(os.fsencode(path)))
+    except OSError as error:
+        raise process_error(error, path) from error
 
 
 def read_regular_file(path: str) -> bytes:

@@ -65,14 +65,16 @@ def policies_of(fs: KernelFs, names: Sequence[str] | None) -> list[Policy]:
 
     A pool is named "pool-2M" or "2M". Raises ValueError, with the choices, for a name that this host does not have.
     """
-    known = {policy.name: policy for policy in _all_policies(fs)}
+    problems: dict[str, str] = {}
+    known = {policy.name: policy for policy in _all_policies(fs, problems)}
     if names is None:
         return [policy for policy in known.values() if policy.kind != "default"]
     found: dict[str, Policy] = {}
     for name in names:
         policy = known.get(name) or known.get(f"pool-{name}")
         if policy is None:
-            raise ValueError(f"no policy {name!r} on this host; there are {', '.join(known)}")
+            unread = "".join(f"; {file} could not be read: {reason}" for file, reason in problems.items())
+            raise ValueError(f"no policy {name!r} on this host; there are {', '.join(known)}{unread}")
         found[policy.name] = policy
     return list(found.values())
 
@@ -119,12 +121,12 @@ def parse_custom_way(text: str) -> tuple[str, CustomWay]:
     return name.strip(), CustomWay(environment, inserted, appended)
 
 
-def _all_policies(fs: KernelFs) -> list[Policy]:
+def _all_policies(fs: KernelFs, problems: dict[str, str]) -> list[Policy]:
     policies = [Policy("base", "base")]
-    thp_bytes = read_optional(fs, f"{THP_FOLDER}/hpage_pmd_size", parse_value, {})
+    thp_bytes = read_optional(fs, f"{THP_FOLDER}/hpage_pmd_size", parse_value, problems)
     if thp_bytes:
         policies.append(Policy("thp", "thp", thp_bytes))
-    folders = list_optional(fs, POOLS_FOLDER, {})
+    folders = list_optional(fs, POOLS_FOLDER, problems)
     sizes = sorted(size for name in folders if (size := page_bytes_of_folder(name)) is not None)
     policies += [Policy(f"pool-{size_label(size)}", "hugetlb", size) for size in sizes]
     return [*policies, Policy("default", "default")]

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from advisor.collect.capabilities import to_watch
 from advisor.privilege.capabilities import keep_only
-from advisor.procfs.fs import KernelFs
+from advisor.procfs.deadline_fs import DeadlineFs
 
 
 def main() -> None:
     """Give up, then work."""
-    keep_only(to_watch(KernelFs()), idle=("CAP_DAC_OVERRIDE",))
+    keep_only(to_watch(DeadlineFs()), idle=("CAP_DAC_OVERRIDE",))
     from advisor.watch import worker
 
     worker.main()

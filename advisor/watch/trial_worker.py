@@ -16,8 +16,8 @@ from typing import BinaryIO
 
 from msgspec.structs import replace
 
+from advisor.procfs.deadline_fs import DeadlineFs
 from advisor.procfs.errors import DeniedError, GoneError, KernelTextError
-from advisor.procfs.fs import KernelFs
 from advisor.procfs.process import parse_stat
 from advisor.profile.redact import redact_name
 from advisor.trial.collapse import CollapseError, Target
@@ -60,7 +60,7 @@ class Worker:
     """One process at a time is held, from the look at it to the end of its trial."""
 
     def __init__(self, orders: BinaryIO, frames: BinaryIO) -> None:
-        self._fs = KernelFs()
+        self._fs = DeadlineFs()
         self._frames = frames
         self._stop = threading.Event()
         self._lock = threading.RLock()

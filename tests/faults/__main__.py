@@ -6,11 +6,10 @@ Exit code 1 where a command did not end as it should.
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 
 from tests.faults.inject import WAYS
-from tests.faults.walk import COMMANDS, ground, wrongs
+from tests.faults.walk import COMMANDS, LIVE, ground, wrongs
 from tests.fuzz.alone import scratch_folder
 
 SHOWN = 5
@@ -37,9 +36,8 @@ def main() -> int:
     given = parser.parse_args()
     bad = 0
     for command in [given.command] if given.command else COMMANDS:
-        for live in (False,) if command == "import" else (True, False):
+        for live in LIVE[command]:
             bad += walk(command, live=live)
-            signal.signal(signal.SIGINT, signal.default_int_handler)  # `record` sets its own
     print(f"{bad} runs ended badly")
     return int(bad > 0)
 

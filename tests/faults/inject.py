@@ -6,18 +6,25 @@ import dataclasses
 import errno
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from subprocess import CompletedProcess
 from unittest import mock
 
+import msgspec
 import psutil
 
+from advisor.cli.errors import ExitCode
 from advisor.collect import host_reader
 from advisor.collect.options import SamplerOptions
 from advisor.procfs import fs
+from advisor.procfs.deadline_fs import DeadlineFs
+from advisor.watch.asked import Asked
+from advisor.watch.frames import Job, Problem, Tick
+from advisor.watch.worker import watch as watch_host
 from tests.fake_proc import FakeProc
 from tests.in_process import advisor
 
@@ -129,17 +136,37 @@ watch = Watch()
 """One for the whole process: an audit hook stays until its end."""
 
 
-def run(host: FakeProc, *arguments: str, live: bool) -> CompletedProcess[str]:
-    """A command on this host as a captured tree, or as if it were the live one."""
+@contextmanager
+def standing_on(host: FakeProc, *, live: bool) -> Iterator[tuple[str, str]]:
+    """procfs and sysfs root of this host, for a command inside the block: a captured tree, or as if the live one."""
     procfs, sysfs = str(host.procfs), str(host.sysfs)
     with ExitStack() as stack:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # `record` and `trial` set their own
+            stack.callback(signal.signal, number, signal.getsignal(number))
         stack.enter_context(mock.patch.object(SamplerOptions.__init__, "__defaults__", _impatient()))
+        stack.enter_context(mock.patch.object(DeadlineFs.__init__, "__defaults__", (procfs, sysfs, DEADLINE_S)))
         stack.enter_context(mock.patch.object(host_reader, "LOOK_DEADLINE_S", DEADLINE_S))
         if live:
             stack.enter_context(mock.patch.object(fs, "LIVE_PROCFS", procfs))
             stack.enter_context(mock.patch.object(fs, "LIVE_SYSFS", sysfs))
             stack.enter_context(mock.patch.object(psutil, "PROCFS_PATH", procfs))
+        yield procfs, sysfs
+
+
+def run(host: FakeProc, *arguments: str, live: bool) -> CompletedProcess[str]:
+    """A command on this host."""
+    with standing_on(host, live=live) as (procfs, sysfs):
         return advisor("--procfs", procfs, "--sysfs", sysfs, *arguments)
+
+
+def watched(host: FakeProc, *, live: bool) -> CompletedProcess[str]:
+    """What the interface is sent of this host at first: the report, or what it says instead, as of a command."""
+    with standing_on(host, live=live) as (procfs, sysfs), closing(watch_host(Job(procfs, sysfs), Asked())) as frames:
+        frame = next(frames)
+    if isinstance(frame, Problem):
+        return CompletedProcess([], ExitCode.UNUSABLE, "", f"{frame.message}\n")
+    assert isinstance(frame, Tick)
+    return CompletedProcess([], ExitCode.DONE, msgspec.json.encode(frame.report).decode(), "")
 
 
 def _impatient() -> tuple[object, ...]:

@@ -17,7 +17,7 @@ from tests.fuzz.alone import scratch_folder
 PART = 8
 """Every so many files one. Source: own choice. Reason: all of them take several minutes."""
 
-GROUNDS = [("report", True), ("report", False), ("plan", True), ("import", False)]
+GROUNDS = [("report", True), ("report", False), ("plan", True), ("import", False), ("trial", True), ("tui", True)]
 
 
 @pytest.fixture(scope="module", params=GROUNDS, ids=lambda given: f"{given[0]}-{'live' if given[1] else 'tree'}")

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from advisor.profile.codec import ProfileError, load_profile
 from tests.fake_proc import FakeProc
-from tests.faults.inject import failing, run, watch
+from tests.faults.inject import failing, run, watch, watched
 from tests.faults.tree import make_host
 from tests.in_process import shipped_model
 
@@ -21,13 +21,20 @@ ENDED = (0, 3, 4)
 VARYING = (".generated_at", ".source.cost", ".source.observed_at")
 
 REPORT = "report"
+TUI = "tui"
 COMMANDS: dict[str, Callable[[Path], Sequence[str]]] = {
     REPORT: lambda _: (REPORT, "--json", "--duration", "0"),
     "plan": lambda scratch: ("plan", "--duration", "0", "-o", str(scratch / "plan")),
     "record": lambda scratch: ("record", "--duration", "0", "-o", str(scratch / "profile.jsonl")),
     "import": lambda scratch: ("import", str(scratch / "host"), "-o", str(scratch / "profile.jsonl")),
+    "trial": lambda _: ("trial", "--json", "--rounds", "1", "--", "/bin/true"),
+    TUI: lambda _: (),
 }
-"""Arguments of each, given the folder that holds the host; `import` reads it as a captured tree."""
+"""Arguments of each, given the folder that holds the host; `import` reads it as a captured tree. The interface is
+the process that looks at the host for it."""
+
+LIVE: dict[str, tuple[bool, ...]] = dict.fromkeys(COMMANDS, (True, False)) | {"import": (False,), "trial": (True,)}
+"""Whether on a live host, on a captured tree, or on either."""
 
 
 UNTOLD = frozenset((way, "cmdline") for way in ("empty", "cut", "garbage"))
@@ -49,6 +56,8 @@ class Ground(NamedTuple):
         """The command, as often as wanted."""
         shutil.rmtree(self.scratch / "plan", ignore_errors=True)
         (self.scratch / "profile.jsonl").unlink(missing_ok=True)
+        if self.command == TUI:
+            return watched(self.host, live=self.live)
         return run(self.host, *COMMANDS[self.command](self.scratch), live=self.live)
 
 
@@ -87,8 +96,9 @@ def _wrong(there: Ground, done: CompletedProcess[str], what: tuple[str, str], *,
     if done.returncode not in ENDED:
         return f"ended with {done.returncode}: {done.stderr[-300:]!r}"
     if done.returncode:
-        return None if len(done.stderr.splitlines()) == 1 else f"not one line: {done.stderr!r}"
-    if there.command == REPORT and what not in UNTOLD and not (what[0] == "cut" and is_one_word):
+        more = set(done.stderr.splitlines()) - set(there.sound.stderr.splitlines())
+        return None if len(more) == 1 else f"not one line: {done.stderr!r}"
+    if there.command in (REPORT, TUI) and what not in UNTOLD and not (what[0] == "cut" and is_one_word):
         told = is_told(json.loads(done.stdout), json.loads(there.sound.stdout))
         return None if told else "the report differs, and says nothing of it"
     if there.command in ("record", "import"):

@@ -1,0 +1,49 @@
+"""Files that are read now and then cost their deadline at most where they do not answer."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from advisor.procfs.deadline_fs import DeadlineFs
+from advisor.procfs.errors import HungError, MissingError
+
+DEADLINE_S = 0.1
+
+
+@pytest.fixture
+def fs(tmp_path: Path) -> DeadlineFs:
+    for name in ("proc", "sys"):
+        (tmp_path / name).mkdir()
+    return DeadlineFs(str(tmp_path / "proc"), str(tmp_path / "sys"), deadline_s=DEADLINE_S)
+
+
+def test_a_file_that_answers_is_read_and_leaves_no_thread(fs: DeadlineFs) -> None:
+    Path(fs.procfs, "uptime").write_text("1 2\n")
+    before = threading.active_count()
+    assert fs.read_proc("uptime") == b"1 2\n"
+    assert fs.list_proc() == ["uptime"]
+    assert threading.active_count() == before
+
+
+def test_a_file_that_hangs_is_named_and_not_asked_again(fs: DeadlineFs) -> None:
+    path = Path(fs.sysfs, "enabled")
+    os.mkfifo(path)
+    with pytest.raises(HungError) as first:
+        fs.read_sys("enabled")
+    began = time.monotonic()
+    with pytest.raises(HungError) as second:
+        fs.read_sys("enabled")
+    assert time.monotonic() - began < DEADLINE_S
+    assert first.value.path == second.value.path == str(path)
+    with path.open("wb"):
+        pass  # lets the thread end
+
+
+def test_errors_are_those_of_the_file(fs: DeadlineFs) -> None:
+    with pytest.raises(MissingError, match="No such file"):
+        fs.read_proc("meminfo")
