@@ -27,6 +27,7 @@ from advisor.procfs.systemd import parse_systemd_version
 from advisor.procfs.text import parse_uptime, parse_version, parse_word
 from advisor.procfs.thp import THP_FOLDER, read_thp
 from advisor.procfs.virtualization import detect_virtualization
+from advisor.procfs.visibility import in_pid_namespace, parse_hidepid
 from advisor.procfs.vmstat import parse_vmstat
 from advisor.procfs.zoneinfo import base_page_bytes_of, parse_zoneinfo
 from advisor.profile.model import HostFacts, HostState
@@ -66,6 +67,8 @@ def read_host_facts(fs: KernelFs) -> HostFacts:
         nodes=_attempt({}, NODES_FOLDER, lambda: list_nodes(fs)),
         systemd_version=_systemd_version(fs),
         configuration=read_configuration(fs),
+        hidepid=_parse_proc(fs, "mounts", parse_hidepid, {}) if fs.is_live else None,
+        in_pid_namespace=_attempt({}, "ns/pid", lambda: in_pid_namespace(fs, os.getpid())) if fs.is_live else None,
     )
 
 

@@ -147,7 +147,8 @@ class Skipped(Struct, frozen=True):
 class HostFacts(Struct, frozen=True, omit_defaults=True):
     """What does not change while the profile is made. systemd_version: None where init is another, or unknown.
 
-    configuration: None where it was not recorded.
+    configuration: None where it was not recorded. hidepid: /proc hides processes from those who may not trace them.
+    in_pid_namespace: only processes of a container could be seen. Both None where it is unknown: of captured trees.
     """
 
     hostname: str | None = None
@@ -162,6 +163,8 @@ class HostFacts(Struct, frozen=True, omit_defaults=True):
     nodes: list[int] | None = None
     systemd_version: int | None = None
     configuration: HostConfiguration | None = None
+    hidepid: bool | None = None
+    in_pid_namespace: bool | None = None
 
 
 class ZoneBlocks(Struct, frozen=True, array_like=True):

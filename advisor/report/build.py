@@ -49,8 +49,9 @@ def build_report(
     """
     timeline = timeline or fold_samples(profile)
     skipped = list(profile.samples[-1].skipped) if profile.samples else []
-    findings = host_findings(frame)
-    host = build_host(timeline, _host_row(timeline, frame), findings)
+    row = _host_row(timeline, frame)
+    findings = host_findings(frame, row)
+    host = build_host(timeline, row, findings)
     processes = _processes(profile, timeline, frame, advice, why, redact)
     return Report(
         schema=SCHEMA,

@@ -54,10 +54,14 @@ def build_host(timeline: Timeline, row: Row, findings: Sequence[Finding]) -> Hos
     )
 
 
-def host_findings(frame: pl.DataFrame) -> list[Finding]:
-    """Matched findings of host scope, the gravest first; all rows of a host agree, so the first is asked."""
+def host_findings(frame: pl.DataFrame, row: Mapping[str, Any]) -> list[Finding]:
+    """Matched findings of host scope, the gravest first; all rows of a host agree, so the first is asked.
+
+    row: the host columns, which are asked where no process was seen.
+    """
     rules = [rule for rule in RULES.values() if rule.scope is Scope.HOST]
-    matched = (finding for finding in evaluate(frame.head(1), rules).host() if finding.status is Status.MATCHED)
+    asked = frame.head(1) if frame.height else pl.DataFrame([row], frame.schema)
+    matched = (finding for finding in evaluate(asked, rules).host() if finding.status is Status.MATCHED)
     return sorted(matched, key=lambda finding: -finding.severity)
 
 

@@ -57,6 +57,8 @@ def _summary(plan: Plan, processes: Sequence[ProcessEntry]) -> str:
     counts: Counter[str] = Counter(advised.policy for advised in advice if advised.changes)
     changes = ", ".join(f"{counts[policy]} to {POLICY_WORDS[policy]}" for policy in POLICY_ORDER if counts[policy])
     total = len(processes)
+    if not total:
+        return "Nothing is advised, as no process was seen."
     if changes:
         sentence = f"{counts.total()} of {plural(total)} {verb} change: {changes}."
     else:

@@ -66,6 +66,53 @@ def not_privileged() -> pl.Expr:
 
 
 @rule(
+    id="processes-hidden",
+    title="Processes of other users cannot be seen at all",
+    theme=THEME,
+    scope=Scope.HOST,
+    severity=Severity.INFO,
+    confidence=Confidence.HIGH,
+    message="/proc hides processes (hidepid: {host_hidepid}) and the report was made without privileges "
+    "(privileged: {host_privileged}): others than those listed may run here.",
+    remedy="Run as root, with CAP_SYS_PTRACE, or as a member of the group that /proc is mounted for (gid=).",
+    sources=("proc(5): mount option hidepid",),
+    known_problems="A member of that group sees everybody and reads this all the same.",
+)
+def processes_hidden() -> pl.Expr:
+    """What it does: matches a host whose /proc is mounted with hidepid, watched without CAP_SYS_PTRACE.
+
+    Why it matters: who is not seen is in no sum and no plan, and no counter tells that somebody is missing.
+
+    Example: a report by an ordinary user on a hardened host.
+    """
+    return col("host_hidepid") & ~col("host_privileged")
+
+
+@rule(
+    id="one-container-only",
+    title="Only processes of this container can be seen",
+    theme=THEME,
+    scope=Scope.HOST,
+    severity=Severity.INFO,
+    confidence=Confidence.HIGH,
+    message="In a PID namespace of its own: {host_in_pid_namespace}. The host's other processes are not listed, "
+    "while memory, pools and THP settings are those of the whole host.",
+    remedy="Run `report` on the host itself, or in a container with the host's PID namespace (docker: --pid=host, "
+    "Kubernetes: hostPID: true).",
+    sources=("pid_namespaces(7)",),
+    known_problems="A sandbox that a user made alone looks the same.",
+)
+def one_container_only() -> pl.Expr:
+    """What it does: matches a profile that was made in another than the initial PID namespace.
+
+    Why it matters: pages of a pool and memory that is free are shared with processes that this plan knows nothing of.
+
+    Example: `report` in a container.
+    """
+    return col("host_in_pid_namespace")
+
+
+@rule(
     id="one-sample-only",
     title="There is one sample only",
     theme=THEME,
@@ -204,6 +251,8 @@ def large_with_unknown_cpu() -> pl.Expr:
 RULES = (
     no_smaps_access,
     not_privileged,
+    processes_hidden,
+    one_container_only,
     one_sample_only,
     window_too_short,
     mthp_not_visible,

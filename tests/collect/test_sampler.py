@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from advisor.advise import advise
 from advisor.collect.options import SamplerOptions
 from advisor.collect.sampler import Sampler
 from advisor.collect.session import make_header
@@ -298,3 +299,19 @@ def test_single_mappings_of_who_is_looked_at_are_read_where_sums_would_do_for_ot
     near, other = sampler.tick().processes
     assert near.maps is not None and near.rollup is None
     assert other.maps is None and other.rollup is not None
+
+
+@pytest.mark.parametrize("stepped_to", [0.0, 5e8, 4e9], ids=["1970", "back", "2096"])
+def test_a_step_of_the_wall_clock_changes_no_rate(
+    proc: FakeProc, monkeypatch: pytest.MonkeyPatch, stepped_to: float
+) -> None:
+    proc.add(10, rss=50_000)
+    sampler = sampler_of(proc)
+    samples = [sampler.tick()]
+    monkeypatch.setattr("advisor.collect.sampler.time.time", lambda: stepped_to)
+    samples.append(sampler.tick())
+    profile = Profile(make_header(sampler, redacted=True), samples)
+    report = advise(profile)
+    assert samples[0].t_s < samples[1].t_s
+    assert report.source.samples == 2
+    assert [entry.pid for entry in report.processes] == [10]

@@ -89,6 +89,34 @@ def test_without_privileges_it_works_and_says_what_is_missing() -> None:
     assert entry["recommendation"]["policy"] == "leave"
 
 
+UNSHARE = ["unshare", "--mount", "--propagation", "private"]
+PROC_WITH_HIDEPID = 'mount -t proc -o hidepid=invisible proc /proc && exec "$@"'
+"""A mount of its own: where /proc is mounted anew, options of the host's are left alone (since 5.8)."""
+
+
+def limitations_of(command: list[str]) -> dict[str, str]:
+    """id -> message of a report made by this command."""
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return {one["id"]: one["message"] for one in json.loads(done.stdout)["limitations"]}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
+def test_where_proc_hides_others_the_report_says_so() -> None:
+    before = Path("/proc/mounts").read_text()
+    hidden = [*UNSHARE, "sh", "-c", PROC_WITH_HIDEPID, "sh", sys.executable]
+    assert "processes-hidden" in limitations_of([*hidden, "-c", AS_NOBODY])
+    assert "processes-hidden" not in limitations_of([*hidden, *ADVISOR[1:], "report", "--json", "--duration", "0"])
+    assert Path("/proc/mounts").read_text() == before
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a PID namespace")
+def test_in_a_container_the_report_says_whom_it_sees() -> None:
+    inside = ["unshare", "--fork", "--pid", "--mount-proc", *ADVISOR, "report", "--json", "--duration", "0"]
+    assert "one-container-only" in limitations_of(inside)
+    assert "one-container-only" not in limitations_of([*ADVISOR, "report", "--json", "--duration", "0"])
+
+
 def test_the_sampler_leaves_itself_out_unless_it_is_named() -> None:
     own = os.getpid()
     everybody = Sampler(KernelFs()).tick()

@@ -73,6 +73,18 @@ LIMITS = {
         "Privileged: no. Processes of other users, and the supply of gigantic pages, are only partly known.",
         [{}],
     ),
+    "processes-hidden": Example(
+        {"host_hidepid": True, "host_privileged": False},
+        "/proc hides processes (hidepid: yes) and the report was made without privileges (privileged: no): others "
+        "than those listed may run here.",
+        [{"host_hidepid": True}, {"host_privileged": False}],
+    ),
+    "one-container-only": Example(
+        {"host_in_pid_namespace": True},
+        "In a PID namespace of its own: yes. The host's other processes are not listed, while memory, pools and THP "
+        "settings are those of the whole host.",
+        [{}],
+    ),
     "one-sample-only": Example(
         {"host_samples": 1},
         "1 sample: rates of faults, CPU use, collapses and stalls are unknown.",

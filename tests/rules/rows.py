@@ -49,6 +49,8 @@ HOST: Values = {
     "host_pool_unused_bytes": 0,
     "host_virtualized": False,
     "host_privileged": True,
+    "host_hidepid": False,
+    "host_in_pid_namespace": False,
     "host_samples": 6,
     "host_duration_s": 30.0,
     "tlb_reach_pmd_bytes": 3 * GIB,
