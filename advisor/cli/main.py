@@ -403,4 +403,10 @@ def main() -> None:
     except OSError as error:
         say(f"hugepage-advisor: {error.filename or 'output'}: {error.strerror}")
         code = ExitCode.FAILED
+    except MemoryError:
+        say("hugepage-advisor: there is not enough memory for this; what was written until now is kept")
+        code = ExitCode.FAILED
+    except ImportError as error:  # where memory is limited (ulimit -v), mapping a library is what fails
+        say(f"hugepage-advisor: a library could not be loaded: {str(error).strip().splitlines()[-1]}")
+        code = ExitCode.FAILED
     sys.exit(int(code or 0))
