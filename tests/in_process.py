@@ -23,8 +23,7 @@ shipped_model = functools.cache(load_predictor)
 
 
 def advisor(*arguments: str, env: Mapping[str, str] = os.environ) -> CompletedProcess[str]:
-    """`hugepage-advisor ARGUMENTS`: exit code and output, as subprocess.run gives them. Not for `record` and `trial`,
-    which set signal handlers."""
+    """`hugepage-advisor ARGUMENTS`: exit code and output, as subprocess.run gives them."""
     out, err = io.StringIO(), io.StringIO()
     with (
         mock.patch.object(sys, "argv", ["hugepage-advisor", *arguments]),

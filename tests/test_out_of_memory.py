@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
-
-import pytest
 
 from advisor.cli import main
 from advisor.collect.sampler import Sampler
@@ -16,16 +12,6 @@ from advisor.profile.model import Sample
 from tests.in_process import advisor
 
 
-@pytest.fixture
-def own_handlers() -> Iterator[None]:
-    """`record` sets handlers of signals."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
-@pytest.mark.usefixtures("own_handlers")
 def test_a_recording_keeps_the_samples_that_it_has(tmp_path: Path) -> None:
     path, tick = tmp_path / "p.jsonl", Sampler.tick
     ticks = iter((tick, tick))

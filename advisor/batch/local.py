@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import chain, islice
 from multiprocessing import forkserver
+from typing import Any
 
 from advisor.batch import worker
 from advisor.batch.deadly import file_by_file
@@ -102,6 +104,18 @@ def _pool(jobs: int, environment: Environment) -> Iterator[ProcessPoolExecutor]:
             process.terminate()
         for process in processes:
             process.join(ENDING_S)
-        forkserver._forkserver._stop()  # type: ignore[attr-defined]  # it would stay until this process ends
+        _end_forkserver()
         for name, value in before.items():
             os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+def _end_forkserver() -> None:
+    """It would stay until this process ends.
+
+    It ends by itself once nobody holds its pipe. A process that was asked for just when this one was interrupted
+    does, and nobody knows of that one: it ends with the pipes of its queue.
+    """
+    server: Any = forkserver._forkserver  # there is no public way
+    if server._forkserver_pid is not None:
+        os.kill(server._forkserver_pid, signal.SIGTERM)
+        server._stop()

@@ -29,7 +29,7 @@ class ExitCode(IntEnum):
     """Some inputs of a batch could not be read; what came of the others is complete."""
 
     INTERRUPTED = 130
-    """Ctrl-C, or SIGTERM; what was gathered is kept."""
+    """Ctrl-C, SIGTERM or SIGHUP; what was gathered is kept, and a report is of what was seen until then."""
 
 
 class CommandError(click.ClickException):

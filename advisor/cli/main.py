@@ -12,6 +12,7 @@ import click
 
 from advisor import __version__
 from advisor.cli.errors import CommandError, ExitCode
+from advisor.cli.interrupts import all_interrupt
 from advisor.cli.left_over import RestoringGroup
 from advisor.cli.model_group import model
 from advisor.cli.output import text_width
@@ -124,7 +125,7 @@ def report(
     probes: str | None,
     no_redact: bool,
     trace: bool,
-) -> None:
+) -> int:
     """Watch this host for a moment, or take a saved PROFILE, and say what should change and why."""
     from advisor.cli import report as command
 
@@ -144,7 +145,7 @@ def report(
         wanted_thp,
         wanted_pools,
     )
-    command.run(request, profile, output, width=text_width(output))
+    return command.run(request, profile, output, width=text_width(output))
 
 
 @cli.command()
@@ -384,8 +385,9 @@ def main() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     leave_out("pandas", "pytest")
     try:
-        code = cli.main(standalone_mode=False)
-        sys.stdout.flush()
+        with all_interrupt():
+            code = cli.main(standalone_mode=False)
+            sys.stdout.flush()
     except click.exceptions.Abort:
         say("hugepage-advisor: interrupted")
         code = ExitCode.INTERRUPTED

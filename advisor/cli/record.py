@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
 import time
 from contextlib import nullcontext
 from pathlib import Path
-from types import FrameType
 
 import click
 
 from advisor.cli.errors import CommandError, ExitCode
+from advisor.cli.interrupts import stop_when_interrupted
 from advisor.cli.privileges import WRITE_ANYWHERE, may_write_beside
 from advisor.cli.talk import say
 from advisor.collect.options import DEFAULT_INTERVAL_S, SamplerOptions
@@ -33,10 +31,9 @@ def run(
     *,
     redact: bool,
 ) -> None:
-    """Record until the duration is over or a signal asks to stop; then say what was written and what it cost."""
+    """Record until the duration is over or a signal asks to stop, after the sample in progress; then say what was
+    written and what it cost."""
     check_name(output)
-    stop = threading.Event()
-    stop_on_signals(stop)
     options = SamplerOptions(
         pids=frozenset(pids) or None,
         complete_first=False,
@@ -44,7 +41,7 @@ def run(
         interval_s=interval_s or DEFAULT_INTERVAL_S,
     )
     written, kept = 0, (*WATCHING, *NEEDS["frames"].least)
-    with ProfileWriter(output) as writer:
+    with stop_when_interrupted() as stop, ProfileWriter(output) as writer:
         keep_only(kept, idle=() if may_write_beside(output) else WRITE_ANYWHERE)
         sampler = Sampler(KernelFs(*roots), options)
         for sample in iterate_samples(sampler, duration_s, stop):
@@ -65,20 +62,6 @@ def check_name(output: Path) -> None:
     """The name says how a profile is compressed. Raises CommandError."""
     if not output.name.endswith(SUFFIXES):
         raise CommandError(f"{output}: the name must end in {', '.join(SUFFIXES)}", ExitCode.USAGE)
-
-
-def stop_on_signals(stop: threading.Event) -> None:
-    """SIGINT, SIGTERM and SIGHUP end the recording after the sample in progress; a second one ends it at once."""
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        del frame
-        if stop.is_set():
-            signal.signal(number, signal.SIG_DFL)
-            signal.raise_signal(number)
-        stop.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, handle)
 
 
 def report_progress(samples: int, sampler: Sampler) -> None:

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from advisor.advise import NO_MODEL, advise
 from advisor.cli.errors import CommandError, ExitCode
+from advisor.cli.interrupts import stop_when_interrupted
 from advisor.cli.output import Look, check_output, look_of, write_output
 from advisor.cli.talk import say
 from advisor.collect.captured.importing import is_capture, profile_of_capture
@@ -57,19 +58,23 @@ class Request:
         return Wishes(policies, self.wanted_thp, dict(self.wanted_pools))
 
 
-def run(request: Request, profile_path: Path | None, output: Path | None, *, width: int) -> None:
-    """Raises CommandError with a documented exit code."""
+def run(request: Request, profile_path: Path | None, output: Path | None, *, width: int) -> ExitCode:
+    """Raises CommandError with a documented exit code. Interrupted while it watches, it reports what was seen."""
     check_output(output)
-    write_output(render(make(request, profile_path), request, width, look_of(output)), output)
+    with nullcontext(threading.Event()) if profile_path else stop_when_interrupted() as stop:
+        report = make(request, profile_path, stop)
+    write_output(render(report, request, width, look_of(output)), output)
+    return ExitCode.INTERRUPTED if stop.is_set() else ExitCode.DONE
 
 
-def make(request: Request, profile_path: Path | None) -> Report:
-    """The report of this host, or of a saved profile. Raises CommandError."""
+def make(request: Request, profile_path: Path | None, stop: threading.Event | None = None) -> Report:
+    """The report of this host, or of a saved profile. stop: ends watching. Raises CommandError."""
     loading: list[Future[tuple[Predictor | None, str]]] = []
     with ThreadPoolExecutor(max_workers=1) as beside:
         if profile_path is None:
             # Importing scikit-learn takes a second of CPU: between two samples, where it disturbs neither.
-            profile = observe_host(request, lambda: loading.append(beside.submit(model_for_advice)))
+            stop = stop or threading.Event()
+            profile = observe_host(request, lambda: loading.append(beside.submit(model_for_advice)), stop)
         else:
             profile = load(profile_path, redact=request.redact)
         check_targets(profile, (*request.pids, *request.wishes.policies))
@@ -114,8 +119,11 @@ def check_trace(profile_path: Path | None) -> None:
     say(f"trace: {TRACE_COST}")
 
 
-def observe_host(request: Request, after_first: Callable[[], object]) -> Profile:
-    """Samples of the live host, or the one sample of a captured tree. after_first: called once one has been taken."""
+def observe_host(request: Request, after_first: Callable[[], object], stop: threading.Event) -> Profile:
+    """Samples of the live host, or the one sample of a captured tree. after_first: called once one has been taken.
+
+    stop: ends it with one more sample, so that there are rates of the time until then.
+    """
     fs = KernelFs(*request.roots)
     options = SamplerOptions(
         pids=frozenset(request.pids) or None,
@@ -126,10 +134,13 @@ def observe_host(request: Request, after_first: Callable[[], object]) -> Profile
     sampler = Sampler(fs, options)
     samples = []
     with listening(fs) if request.trace else nullcontext() as heard:
-        for sample in iterate_samples(sampler, request.duration_s, threading.Event()):
+        for sample in iterate_samples(sampler, request.duration_s, stop):
             samples.append(sample)
             if len(samples) == 1:
                 after_first()
+        if stop.is_set():
+            samples.append(sampler.tick())
+            say(f"hugepage-advisor: interrupted after {samples[-1].t_s:.0f} s: a report of what was seen until then")
         if heard is not None:
             samples[-1] = heard(sampler, samples[-1])
     if request.probes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -11,8 +10,8 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from advisor.cli.errors import CommandError, ExitCode
+from advisor.cli.interrupts import stop_when_interrupted
 from advisor.cli.output import Look, check_output, look_of, write_output
-from advisor.cli.record import stop_on_signals
 from advisor.cli.talk import say
 from advisor.procfs.deadline_fs import DeadlineFs
 from advisor.procfs.errors import DeniedError, GoneError, KernelTextError
@@ -140,10 +139,9 @@ def measure(fs: KernelFs, target: Target, prepared: Prepared, options: LiveOptio
     from advisor.trial.environment import read_environment
     from advisor.trial.live import run_live
 
-    stop = threading.Event()
-    stop_on_signals(stop)
     try:
-        return run_live(fs, target, prepared, options, read_environment(fs), stop, report_progress)
+        with stop_when_interrupted() as stop:
+            return run_live(fs, target, prepared, options, read_environment(fs), stop, report_progress)
     finally:
         if sys.stderr.isatty():
             click.echo("", err=True)

@@ -6,7 +6,6 @@ import dataclasses
 import errno
 import os
 import shutil
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -141,8 +140,6 @@ def standing_on(host: FakeProc, *, live: bool) -> Iterator[tuple[str, str]]:
     """procfs and sysfs root of this host, for a command inside the block: a captured tree, or as if the live one."""
     procfs, sysfs = str(host.procfs), str(host.sysfs)
     with ExitStack() as stack:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # `record` and `trial` set their own
-            stack.callback(signal.signal, number, signal.getsignal(number))
         stack.enter_context(mock.patch.object(SamplerOptions.__init__, "__defaults__", _impatient()))
         stack.enter_context(mock.patch.object(DeadlineFs.__init__, "__defaults__", (procfs, sysfs, DEADLINE_S)))
         stack.enter_context(mock.patch.object(host_reader, "LOOK_DEADLINE_S", DEADLINE_S))
