@@ -19,9 +19,10 @@ EVENTS = SCAN_EVENTS + COLLAPSE_EVENTS
 SUCCEEDED = "succeeded"
 KHUGEPAGED = "khugepaged"
 
-_LINE = re.compile(r"\s*(?P<task>.+)-\d+ +\[\d+\].*? (?P<event>mm_\w+): (?P<fields>.*)")
+# Only these lines are looked at from near, and a field begins a word: else a MiB of blanks or letters takes minutes.
+_LINE = re.compile(rf"\s*{KHUGEPAGED}-\d+ +\[\d+\].*? (?P<event>mm_\w+): (?P<fields>.*)")
 # The last of two fields of one name counts: results of files stand behind the file's name, which anybody may choose.
-_FIELD = re.compile(r"(\w+)=(.*?)(?:, |$)")
+_FIELD = re.compile(r"\b(\w+)=(.*?)(?:, |$)")
 _NO_FRAME = frozenset((0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF))
 
 
@@ -40,7 +41,7 @@ def parse_trace(data: bytes) -> list[Look]:
     failed: dict[str, str] = {}
     for line in data.decode("utf-8", "replace").splitlines():
         match = _LINE.match(line)
-        if match is None or match["task"].strip() != KHUGEPAGED or match["event"] not in EVENTS:
+        if match is None or match["event"] not in EVENTS:
             continue
         fields = dict(_FIELD.findall(match["fields"]))
         mm, status = fields.get("mm", ""), fields.get("result" if match["event"].endswith("_file") else "status", "")

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from advisor.procfs.khugepaged_trace import Look, parse_overruns, parse_trace, tracefs_of
+
+LONG = 1 << 20
 
 NOW = b"""# tracer: nop
 #
@@ -51,3 +54,16 @@ def test_lost_events_and_the_place_of_tracefs() -> None:
     assert tracefs_of(mounts) == "/tmp/a b"
     assert tracefs_of(mounts + b"tracefs /sys/kernel/tracing tracefs rw 0 0\n") == "/sys/kernel/tracing"
     assert tracefs_of(b"proc /proc proc rw 0 0\n") is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b" " * LONG,
+        b"khugepaged-4 [1] " * (LONG // 17),
+        b"      khugepaged-47    [001] ....  19.340963: mm_khugepaged_scan_pmd: " + b"a" * LONG,
+    ],
+    ids=["blanks", "beginnings", "letters"],
+)
+def test_a_line_of_a_mebibyte_takes_no_minutes(line: bytes) -> None:
+    assert all(look.frame is None for look in parse_trace(line + b"\n"))
