@@ -191,7 +191,7 @@ class ProcessReader:
             user=self.users.name_of(pid, uid) if self.fs.is_live else None,
             ppid=plan.ppid,
             executable=self._try(reading, "exe", lambda: self.fs.link_of_process(pid, "exe")),
-            command_line=self._try(reading, "cmdline", lambda: self.fs.parse_process(pid, "cmdline", parse_cmdline)),
+            command_line=self._try(reading, "cmdline", lambda: parse_cmdline(self.fs.read_command_line(pid))),
             cgroup=cgroup,
             limits=limits,
         )

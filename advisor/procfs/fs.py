@@ -27,6 +27,10 @@ LIVE_SYSFS = "/sys"
 MOST_CONFIGURATION_BYTES = 1 << 20
 """Bytes read of one configuration file. Source: own choice. Reason: real ones are below 100 KiB."""
 
+MOST_COMMAND_LINE_BYTES = 1 << 16
+"""Bytes read of a command line. Source: own choice. Reason: a process may have megabytes, and, by prctl(PR_SET_MM),
+all of its memory for one; nobody reads, and nothing recognises a program by, more than the first few KiB."""
+
 READ_BYTES = 1 << 16
 """Bytes asked of one read(2); seq_file and sysfs hand out about one page whatever is asked."""
 
@@ -109,6 +113,10 @@ class KernelFs:
     def read_process(self, pid: int, name: str) -> bytes:
         """Bytes of /proc/PID/name. GoneError where the process ended, MissingError where only the file is absent."""
         return self._ask(read_file_of_process, self.proc_path(f"{pid}/{name}"))
+
+    def read_command_line(self, pid: int) -> bytes:
+        """The first MOST_COMMAND_LINE_BYTES of /proc/PID/cmdline. Raises as read_process does."""
+        return self._ask(read_beginning_of_process, self.proc_path(f"{pid}/cmdline"))
 
     def read_sys(self, name: str) -> bytes:
         """Bytes of a file below the sysfs root. Raises as read_proc does."""
@@ -193,6 +201,19 @@ def read_file(path: str, *, of_process: bool = False) -> bytes:
 def read_file_of_process(path: str) -> bytes:
     """As `read_file`; GoneError where the process has ended."""
     return read_file(path, of_process=True)
+
+
+def read_beginning_of_process(path: str) -> bytes:
+    """At most MOST_COMMAND_LINE_BYTES; the kernel hands a command line out in pieces of a page."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            chunks, left = [], MOST_COMMAND_LINE_BYTES
+            while left and (chunk := file.read(left)):
+                chunks.append(chunk)
+                left -= len(chunk)
+            return b"".join(chunks)
+    except OSError as error:
+        raise process_error(error, path) from error
 
 
 def read_link_of_process(path: str) -> str:

@@ -13,7 +13,7 @@ from advisor.collect.options import SamplerOptions
 from advisor.collect.sampler import Sampler
 from advisor.collect.session import make_header
 from advisor.procfs.errors import DeniedError
-from advisor.procfs.fs import KernelFs
+from advisor.procfs.fs import MOST_COMMAND_LINE_BYTES, KernelFs
 from advisor.profile.model import Profile, Sample
 from advisor.profile.timeline import fold_samples
 from tests.fake_proc import PAGE, FakeProc
@@ -315,3 +315,14 @@ def test_a_step_of_the_wall_clock_changes_no_rate(
     assert samples[0].t_s < samples[1].t_s
     assert report.source.samples == 2
     assert [entry.pid for entry in report.processes] == [10]
+
+
+def test_of_a_command_line_without_end_the_beginning_is_read(proc: FakeProc) -> None:
+    proc.add(10)
+    with (proc.folder(10) / "cmdline").open("wb") as file:
+        file.write(b"/usr/bin/java\0-Xmx4g\0")
+        file.truncate(8 << 30)
+    (record,) = sampler_of(proc).tick().processes
+    assert record.facts is not None and record.facts.command_line is not None
+    assert record.facts.command_line[:2] == ["/usr/bin/java", "-Xmx4g"]
+    assert sum(map(len, record.facts.command_line)) < MOST_COMMAND_LINE_BYTES
