@@ -89,10 +89,14 @@ _SCRIPT_KNOB = re.compile(rf"{SYSFS_KNOB}|vm\.nr_hugepages")
 _ECHO = re.compile(
     r"(?:echo|printf)\s+(?:-n\s+)?[\"']?([A-Za-z0-9_+]+)(?:\\n)?[\"']?\s*(?:>|\|\s*(?:sudo\s+)?tee\s+)\s*$"
 )
+_NEAR_CHARS = 128
+"""Characters of a script's line before and behind the name of a file that may say its value. Source: own choice.
+Reason: an echo and a word; a line of a MiB may hold 20,000 names, each of which would look through all of it."""
+
 _ASSIGNED = re.compile(r"\s*=\s*[\"']?([0-9]+)")
 _GRUB_LINE = re.compile(r"\s*(?:export\s+)?(GRUB_CMDLINE_LINUX[A-Z_]*)\+?=(.*)")
 _OCTAL = re.compile(rb"\\([0-7]{3})")
-_MOUNTED_SIZE = re.compile(r"pagesize=([0-9]+)([KMG])")
+_MOUNTED_SIZE = re.compile(r"pagesize=([0-9]{1,12})([KMG])")
 _UNITS = {"K": 10, "M": 20, "G": 30}
 
 
@@ -133,8 +137,8 @@ def parse_script(data: bytes, path: str, source: str) -> list[ConfiguredValue]:
     found = []
     for number, line in _lines(data, "#;"):
         for match in _SCRIPT_KNOB.finditer(line):
-            echoed = _ECHO.search(line[: match.start()])
-            assigned = _ASSIGNED.match(line[match.end() :])
+            echoed = _ECHO.search(line[max(match.start() - _NEAR_CHARS, 0) : match.start()])
+            assigned = _ASSIGNED.match(line[match.end() : match.end() + _NEAR_CHARS])
             value = echoed[1] if echoed else assigned[1] if assigned else None
             found.append(ConfiguredValue(source, path, number, match[0], value))
     return found

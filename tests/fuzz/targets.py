@@ -20,14 +20,17 @@ from advisor.procfs.configuration import (
 )
 from advisor.procfs.errors import KernelTextError
 from advisor.procfs.io_uring import parse_registered_buffers
-from advisor.procfs.khugepaged_trace import parse_overruns, parse_trace
+from advisor.procfs.khugepaged_trace import parse_overruns, parse_trace, tracefs_of
 from advisor.procfs.numa_maps import parse_numa_maps
 from advisor.procfs.pagemap_scan import parse_anonymous, parse_reachable
+from advisor.procfs.process import parse_cmdline
 from advisor.procfs.smaps import parse_smaps
 from advisor.procfs.smaps_lines import parse_smaps_rollup
 from advisor.procfs.systemd import parse_systemd_version
 from advisor.procfs.text import parse_uptime, parse_version
+from advisor.procfs.visibility import parse_hidepid
 from advisor.procfs.zoneinfo import parse_pages_on_cpu_lists
+from advisor.profile.redact import redact_command_line
 from advisor.trial.dose import areas_of
 from advisor.trial.environment import parse_cpu_times
 from advisor.trial.live_requests import listening_tcp, listening_unix
@@ -95,6 +98,13 @@ CONFIGURATION = [
 
 MOUNTS = b"sysfs /sys sysfs rw 0 0\nhugetlbfs /dev/huge\\040pages hugetlbfs rw,pagesize=2M 0 0\ncgroup2 /sys/fs/cgroup cgroup2 rw,memory_hugetlb_accounting 0 0\n"  # noqa: E501
 
+COMMAND_LINES = [
+    b"/usr/bin/java\0-Xmx4g\0-Dpassword=secret\0-jar\0/opt/a b.jar\0",
+    b"mysql\0-u\0root\0-psecret\0--host=db7\0",
+    b"postgres: writer user:word@db7 https://user:word@host/?token=abc\0",
+    b'curl\0-H\0Authorization: Bearer abc.def\0--data\0{"password": "x"}\0',
+]
+
 JOURNAL = b"""\
 {"journal": 1, "pid": 7, "start_ticks": 9, "boot_id": "b"}
 {"change": "/sys/kernel/mm/transparent_hugepage/enabled", "before": "always", "during": "never"}
@@ -135,6 +145,9 @@ def kernel_targets() -> list[Target]:
         _of_proc("parse_v1_memory_limit", parse_v1_memory_limit, b"9223372036854771712\n"),
         _of_proc("parse_cache", lambda data: parse_cache(data, 1), b"inactive_file 1\ntotal_inactive_file 4096\n"),
         _of_proc("parse_mounts", parse_mounts, MOUNTS),
+        _of_proc("parse_hidepid", parse_hidepid, MOUNTS, b"proc /proc proc rw,relatime,hidepid=invisible 0 0\n"),
+        _of_proc("tracefs_of", tracefs_of, MOUNTS, b"tracefs /sys/kernel/tracing tracefs rw 0 0\n"),
+        _of_proc("command_line", lambda data: redact_command_line(parse_cmdline(data)), *COMMAND_LINES),
         _of_proc("parse_boot_parameters", parse_boot_parameters, b"quiet hugepagesz=1G hugepages=0:4,1:2 -- a\n"),
         _of_proc("parse_sysctl", lambda data: parse_sysctl(data, "etc/sysctl.d/a.conf"), *CONFIGURATION),
         _of_proc("parse_tmpfiles", lambda data: parse_tmpfiles(data, "etc/tmpfiles.d/a.conf"), *CONFIGURATION),

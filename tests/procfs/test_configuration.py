@@ -120,3 +120,13 @@ def test_no_file_is_an_error(data: bytes) -> None:
     parse_script(data, "/x", "unit")
     parse_tuned(data, "/x")
     parse_mounts(data)
+
+
+def test_a_line_of_a_mebibyte_that_names_a_file_again_and_again_takes_no_minutes() -> None:
+    line = b"echo never > /sys/kernel/mm/transparent_hugepage/enabled " * (1 << 14)
+    assert len(parse_script(line, "etc/rc.local", "rc")) == 1 << 14
+
+
+def test_a_page_size_of_more_digits_than_any_kernel_prints_is_unknown() -> None:
+    (mount,) = parse_mounts(b"none /mnt hugetlbfs rw,pagesize=" + b"9" * 5000 + b"M 0 0\n")
+    assert mount.page_bytes is None
