@@ -58,9 +58,12 @@ def interrupted(
     return process.returncode, out, err
 
 
-def after(seconds: float) -> Callable[[int], bool]:
-    until = time.monotonic() + seconds
-    return lambda _: time.monotonic() > until
+def waits(pid: int) -> bool:
+    """It has read, imported and loaded all it needs by now, and sleeps until its next sample."""
+    process = psutil.Process(pid)
+    before = process.cpu_times()
+    time.sleep(1)
+    return before.user > 1 and process.cpu_times() == before and process.status() == psutil.STATUS_SLEEPING
 
 
 def waits_for_its_first_worker(pid: int) -> bool:
@@ -70,7 +73,7 @@ def waits_for_its_first_worker(pid: int) -> bool:
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_an_interrupted_report_is_of_what_was_seen_until_then(number: signal.Signals) -> None:
-    code, out, err = interrupted(["report", "--json", "--duration", "600"], number, after(8))
+    code, out, err = interrupted(["report", "--json", "--duration", "600"], number, waits)
     assert code == INTERRUPTED, err
     source = json.loads(out)["source"]
     assert source["samples"] == 2

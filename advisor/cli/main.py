@@ -12,13 +12,13 @@ import click
 
 from advisor import __version__
 from advisor.cli.errors import CommandError, ExitCode
-from advisor.cli.interrupts import all_interrupt
 from advisor.cli.left_over import RestoringGroup
 from advisor.cli.model_group import model
 from advisor.cli.output import text_width
 from advisor.cli.shared_options import DURATION, INTERVAL, NO_REDACT, PIDS, WANT, WANT_POOL, WANT_THP
 from advisor.cli.size import size_bytes
 from advisor.cli.talk import say
+from advisor.interrupts import all_interrupt
 from advisor.lean import leave_out
 
 

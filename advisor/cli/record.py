@@ -10,12 +10,12 @@ from pathlib import Path
 import click
 
 from advisor.cli.errors import CommandError, ExitCode
-from advisor.cli.interrupts import stop_when_interrupted
 from advisor.cli.privileges import WRITE_ANYWHERE, may_write_beside
 from advisor.cli.talk import say
 from advisor.collect.options import DEFAULT_INTERVAL_S, SamplerOptions
 from advisor.collect.sampler import Sampler
 from advisor.collect.session import iterate_samples, make_header
+from advisor.interrupts import stop_when_interrupted
 from advisor.privilege.capabilities import keep_only, raised
 from advisor.privilege.needs import NEEDS, WATCHING
 from advisor.procfs.fs import KernelFs

@@ -14,7 +14,6 @@ from msgspec.structs import replace
 
 from advisor.advise import NO_MODEL, advise
 from advisor.cli.errors import CommandError, ExitCode
-from advisor.cli.interrupts import stop_when_interrupted
 from advisor.cli.output import Look, check_output, look_of, write_output
 from advisor.cli.talk import say
 from advisor.collect.captured.importing import is_capture, profile_of_capture
@@ -23,6 +22,7 @@ from advisor.collect.options import SamplerOptions
 from advisor.collect.probes import PROBES, UnknownProbeError, check_names
 from advisor.collect.sampler import Sampler
 from advisor.collect.session import iterate_samples, listening, make_header, with_probes
+from advisor.interrupts import stop_when_interrupted
 from advisor.predictor import ModelError, Predictor, load_predictor
 from advisor.procfs.fs import KernelFs
 from advisor.profile.codec import ProfileError, load_profile

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from advisor.cli.errors import CommandError, ExitCode
-from advisor.cli.interrupts import stop_when_interrupted
 from advisor.cli.output import Look, check_output, look_of, write_output
 from advisor.cli.talk import say
+from advisor.interrupts import stop_when_interrupted
 from advisor.procfs.deadline_fs import DeadlineFs
 from advisor.procfs.errors import DeniedError, GoneError, KernelTextError
 from advisor.procfs.fs import KernelFs

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from msgspec import Struct, field
 
 from advisor.procfs.fs import decode
+from advisor.procfs.text import without_octal
 
 
 class ConfiguredValue(Struct, frozen=True, array_like=True):
@@ -95,7 +96,6 @@ Reason: an echo and a word; a line of a MiB may hold 20,000 names, each of which
 
 _ASSIGNED = re.compile(r"\s*=\s*[\"']?([0-9]+)")
 _GRUB_LINE = re.compile(r"\s*(?:export\s+)?(GRUB_CMDLINE_LINUX[A-Z_]*)\+?=(.*)")
-_OCTAL = re.compile(rb"\\([0-7]{3})")
 _MOUNTED_SIZE = re.compile(r"pagesize=([0-9]{1,12})([KMG])")
 _UNITS = {"K": 10, "M": 20, "G": 30}
 
@@ -194,7 +194,7 @@ def parse_mounts(data: bytes) -> list[HugetlbfsMount]:
     for line in data.splitlines():
         fields = line.split(b" ")
         if len(fields) >= 4 and fields[2] == b"hugetlbfs":
-            path = decode(_OCTAL.sub(lambda match: bytes([int(match[1], 8) & 0xFF]), fields[1]))
+            path = decode(without_octal(fields[1]))
             size = _MOUNTED_SIZE.search(decode(fields[3]))
             found.append(HugetlbfsMount(path, int(size[1]) << _UNITS[size[2]] if size else None))
     return found

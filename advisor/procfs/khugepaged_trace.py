@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from advisor.procfs.text import without_octal
+
 SCAN_EVENTS = ("mm_khugepaged_scan_pmd", "mm_khugepaged_scan_file")
 COLLAPSE_EVENTS = ("mm_collapse_huge_page", "mm_khugepaged_collapse_file")
 EVENTS = SCAN_EVENTS + COLLAPSE_EVENTS
@@ -69,12 +71,6 @@ def parse_overruns(data: bytes) -> int:
 
 def tracefs_of(mounts: bytes) -> str | None:
     """Where tracefs is mounted, by /proc/mounts: the usual place first; None where it is nowhere."""
-    found = [line.split(b" ")[1] for line in mounts.splitlines() if line.split(b" ")[2:3] == [b"tracefs"]]
-    paths = sorted((_unescaped(path) for path in found), key=lambda path: path != "/sys/kernel/tracing")
-    return paths[0] if paths else None
-
-
-def _unescaped(path: bytes) -> str:
-    """A path of /proc/mounts, which prints blanks and backslashes in octal (fs/proc_namespace.c mangle)."""
-    raw = re.sub(rb"\\([0-7]{3})", lambda match: bytes([int(match[1], 8)]), path)
-    return raw.decode("utf-8", "surrogateescape")
+    rows = [line.split(b" ") for line in mounts.splitlines()]
+    paths = [without_octal(row[1]).decode("utf-8", "surrogateescape") for row in rows if row[2:3] == [b"tracefs"]]
+    return min(paths, key=lambda path: path != "/sys/kernel/tracing", default=None)

@@ -23,6 +23,7 @@ KIB = 1024
 _NODE_LIST = re.compile(r"[0-9]{1,5}(?:-[0-9]{1,5})?(?:,[0-9]{1,5}(?:-[0-9]{1,5})?)*")
 """A list as %*pbl prints it (lib/vsprintf.c): 0-1,3."""
 
+_OCTAL = re.compile(rb"\\([0-7]{3})")
 _FOLDER_SIZE = re.compile(r"hugepages-([0-9]{1,15})kB")
 
 
@@ -145,3 +146,8 @@ def parse_version(data: bytes) -> str:
     if match is None:
         raise MalformedError("does not begin with Linux version", line=1)
     return parse_name(match[1], 1)
+
+
+def without_octal(data: bytes) -> bytes:
+    """A path of /proc/mounts, which prints blanks and backslashes in octal (fs/proc_namespace.c mangle)."""
+    return _OCTAL.sub(lambda match: bytes([int(match[1], 8) & 0xFF]), data)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from advisor.interrupts import handling
 from advisor.procfs.fs import KernelFs
 from advisor.training.campaign_host import CampaignJournal, memory_problem, reserve_pools, wait_until_quiet
 from advisor.training.campaign_measure import Bench, InterruptedCampaignError, known_policies, measure
@@ -44,7 +44,7 @@ from advisor.trial.command import StartError, StoppedError, StopSignal
 from advisor.trial.environment import read_environment
 from advisor.trial.journal import restore_left_over
 from advisor.trial.settings import HostSettings, SettingError
-from advisor.trial.trial import STOPPING_SIGNALS, Progress
+from advisor.trial.trial import Progress
 from advisor.trial.verdict import MIN_COVERAGE
 
 BUILD_FOLDER = Path("/var/tmp/hugepage-advisor-campaign")  # noqa: S108 (the user's own machine, as root)
@@ -167,12 +167,10 @@ def _run(
 def _stop_signal() -> Iterator[StopSignal]:
     """Set by SIGINT, SIGTERM and SIGHUP inside."""
     stop = StopSignal()
-    before = {number: signal.signal(number, lambda *_: stop.set()) for number in STOPPING_SIGNALS}
     try:
-        yield stop
+        with handling(lambda *_: stop.set()):
+            yield stop
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
         stop.close()
 
 

@@ -7,8 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-INTERRUPTING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""What a terminal, a service manager or a closed session sends."""
+from advisor.interrupts import handling
 
 
 @contextmanager
@@ -22,11 +21,9 @@ def undisturbed() -> Iterator[None]:
         yield
         return
     pending: list[int] = []
-    before = {number: signal.signal(number, lambda seen, _: pending.append(seen)) for number in INTERRUPTING}
     try:
-        yield
+        with handling(lambda seen, _: pending.append(seen)):
+            yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
         for seen in dict.fromkeys(pending):
             signal.raise_signal(seen)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import re
-import signal
 import threading
 import time
 from collections import Counter
@@ -15,6 +14,7 @@ from dataclasses import dataclass, field
 from msgspec import structs
 
 from advisor import __version__
+from advisor.interrupts import handling, heeded
 from advisor.procfs.fs import KernelFs
 from advisor.trial.command import StartError, StoppedError, StopSignal, thp_disabled
 from advisor.trial.document import TRIAL_SCHEMA, Caveat, Change, MemorySeen, Metric, Policy, Run, Trial, Way
@@ -32,8 +32,6 @@ from advisor.trial.ways import host_facts, ways_for
 
 MOST_FAILURES = 2
 """Runs of one policy that may fail in a row; after that it is not tried again."""
-
-STOPPING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True)
@@ -324,13 +322,7 @@ def _stopping(stop: StopSignal | None) -> Iterator[StopSignal]:
         yield stop
         return
     stop = StopSignal()
-    before = {}
-    if threading.current_thread() is threading.main_thread():
-        heeded = [number for number in STOPPING_SIGNALS if signal.getsignal(number) != signal.SIG_IGN]  # nohup(1)
-        before = {number: signal.signal(number, lambda *_: stop.set()) for number in heeded}
-    try:
+    numbers = heeded() if threading.current_thread() is threading.main_thread() else ()
+    with handling(lambda *_: stop.set(), numbers):
         yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
         stop.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 import threading
 
 from textual.app import App, ComposeResult
@@ -13,6 +12,7 @@ from textual.events import Event, Paste
 from textual.message import Message
 from textual.widgets import Static
 
+from advisor.interrupts import INTERRUPTING
 from advisor.render.escape import visible
 from advisor.render.numbers import count
 from advisor.tui.asking import Asking
@@ -94,7 +94,7 @@ class WatchApp(App[None]):
         self._restyle()
         self.screen.add_class("-empty")
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in INTERRUPTING:
             # Only the main thread may take signals; elsewhere, as in tests, whoever runs the loop has them.
             with contextlib.suppress(RuntimeError, ValueError):
                 loop.add_signal_handler(number, self.action_interrupt)

@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 from msgspec.structs import replace
 
+from advisor.interrupts import INTERRUPTING
 from advisor.procfs.deadline_fs import DeadlineFs
 from advisor.procfs.errors import DeniedError, GoneError, KernelTextError
 from advisor.procfs.process import parse_stat
@@ -29,7 +30,6 @@ from advisor.trial.live_interim import Interim
 from advisor.trial.live_prepare import LiveRefusedError, Prepared, prepare
 from advisor.trial.live_redact import without_secrets
 from advisor.trial.live_watch import MetricError, read_metric
-from advisor.trial.signals import INTERRUPTING
 from advisor.watch.pipe import take_stdout
 from advisor.watch.trial_frames import (
     Done,
