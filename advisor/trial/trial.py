@@ -323,6 +323,8 @@ def _stopping(stop: StopSignal | None) -> Iterator[StopSignal]:
         return
     stop = StopSignal()
     numbers = heeded() if threading.current_thread() is threading.main_thread() else ()
-    with handling(lambda *_: stop.set(), numbers):
-        yield stop
+    try:
+        with handling(lambda *_: stop.set(), numbers):
+            yield stop
+    finally:
         stop.close()
