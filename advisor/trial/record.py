@@ -11,6 +11,10 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
+from advisor import foreign_json
+
 FORMAT = 1
 """Version of the lines. History: 1 = first (0.2.0)."""
 
@@ -19,6 +23,8 @@ LONGEST_VALUE = 4096
 
 SHOWN = 200
 """Bytes of a damaged line that are shown."""
+
+_LINE = msgspec.json.Decoder(dict[str, Any])
 
 
 @dataclass(frozen=True)
@@ -87,11 +93,8 @@ def parse_journal(data: bytes) -> Record:
     record = Record(whole_bytes=data.rfind(b"\n") + 1)
     for line in data[: record.whole_bytes].split(b"\n")[:-1]:
         try:
-            entry = json.loads(line)
-            if not isinstance(entry, dict):
-                raise ValueError("not an object")
-            record.apply(entry)
-        except (ValueError, RecursionError):
+            record.apply(foreign_json.decode(line, _LINE))
+        except ValueError:
             record.damaged.append(ascii(line[:SHOWN].decode("ascii", "replace")))
     return record
 
