@@ -28,9 +28,13 @@ def heeded(numbers: Iterable[signal.Signals] = INTERRUPTING) -> list[signal.Sign
 
 @contextmanager
 def all_interrupt() -> Iterator[None]:
-    """Each of them raises KeyboardInterrupt inside, so that what is begun is ended in order and one line says so."""
+    """The first of them raises KeyboardInterrupt inside, so that what is begun ends in order and one line says so.
 
-    def interrupt(*_: object) -> None:
+    A second one kills: code that runs at any time (a destructor, a callback) may swallow the first.
+    """
+
+    def interrupt(number: int, _: object) -> None:
+        signal.signal(number, signal.SIG_DFL)
         raise KeyboardInterrupt
 
     with handling(interrupt, heeded()):

@@ -22,7 +22,7 @@ def test_a_recording_keeps_the_samples_that_it_has(tmp_path: Path) -> None:
         raise MemoryError
 
     with mock.patch.object(Sampler, "tick", third_fails):
-        done = advisor("record", "-o", str(path), "--duration", "5", "--interval", "0.05")
+        done = advisor("record", "-o", str(path), "--duration", "120", "--interval", "0.05")
     assert done.returncode == 1
     assert (
         done.stderr == "hugepage-advisor: there is not enough memory for this; what was written until now is kept\n"

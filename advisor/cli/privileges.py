@@ -28,17 +28,17 @@ def keep_what_is_needed(command: str, given: Mapping[str, Any], roots: tuple[str
     if command in LEFT_ALONE:
         return
     kept = {READ_ALL}  # profiles and captures of other users
-    if command in WATCH and given.get("profile") is None:
-        from advisor.collect.capabilities import to_watch
-        from advisor.procfs.deadline_fs import DeadlineFs
-
-        kept |= {*to_watch(DeadlineFs(*roots), with_frames=bool(given.get("trace")))}
-        if given.get("probes"):
-            kept.add(WRITE_ALL)  # clear_refs of others
     output = given.get("output") or given.get("folder")
     if output is not None and not may_write_beside(output):
         kept |= {*WRITE_ANYWHERE}
-    keep_only(kept)
+    if command not in WATCH or given.get("profile") is not None:
+        keep_only(kept)
+        return
+    from advisor.collect.capabilities import keep_to_watch
+
+    if given.get("probes"):
+        kept.add(WRITE_ALL)  # clear_refs of others
+    keep_to_watch(roots, with_frames=bool(given.get("trace")), also=kept)
 
 
 def may_write_beside(path: Path) -> bool:

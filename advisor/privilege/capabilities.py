@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import time
 from collections.abc import Iterable, Iterator
 
 NUMBERS = {
@@ -25,6 +26,11 @@ MOST_CAPABILITIES = 64
 
 PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 24, 38, 47, 4
 """include/uapi/linux/prctl.h; since 2.6.25, 3.5 and 4.3."""
+
+
+LINGERING_MS = 50
+"""How long a thread that has ended may be listed. Source: own choice. Reason: it is some microseconds, on a busy host
+as much as it takes until the thread runs again."""
 
 
 class _Header(ctypes.Structure):
@@ -108,8 +114,15 @@ def _set(effective: int, permitted: int) -> bool:
 
 
 def _is_single_threaded() -> bool:
-    """Sets are each thread's own: threads that libraries started keep what they have."""
-    try:
-        return len(os.listdir("/proc/self/task")) == 1
-    except OSError:
-        return True
+    """Sets are each thread's own: threads that libraries started keep what they have.
+
+    A thread that was joined is listed a moment longer, and waited for.
+    """
+    for _ in range(LINGERING_MS):
+        try:
+            if len(os.listdir("/proc/self/task")) == 1:
+                return True
+        except OSError:
+            return True
+        time.sleep(0.001)
+    return False
