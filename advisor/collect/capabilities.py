@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import closing
 
 from advisor.privilege.capabilities import keep_only
 from advisor.privilege.needs import NEEDS, WATCHING
@@ -23,12 +24,13 @@ def keep_to_watch(
     """
     kept = (*WATCHING, *also)
     keep_only((*kept, *FRAMES), idle)
-    if not (with_frames or _has_mthp(DeadlineFs(*roots))):
+    if not (with_frames or _has_mthp(roots)):
         keep_only(kept, idle)
 
 
-def _has_mthp(fs: DeadlineFs) -> bool:
-    try:
-        return fs.is_live and bool(has_mthp(read_thp(fs, {})))
-    except KernelTextError:
-        return False
+def _has_mthp(roots: tuple[str, str]) -> bool:
+    with closing(DeadlineFs(*roots)) as fs:
+        try:
+            return fs.is_live and bool(has_mthp(read_thp(fs, {})))
+        except KernelTextError:
+            return False

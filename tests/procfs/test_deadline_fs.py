@@ -27,7 +27,19 @@ def test_a_file_that_answers_is_read_and_leaves_no_thread(fs: DeadlineFs) -> Non
     before = threading.active_count()
     assert fs.read_proc("uptime") == b"1 2\n"
     assert fs.list_proc() == ["uptime"]
+    assert threading.active_count() == before + 1
+    fs.close()
     assert threading.active_count() == before
+
+
+def test_a_child_of_fork_asks_for_itself(fs: DeadlineFs) -> None:
+    Path(fs.procfs, "uptime").write_text("1 2\n")
+    fs.read_proc("uptime")
+    child = os.fork()
+    if not child:
+        os._exit(fs.read_proc("uptime") != b"1 2\n")
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    fs.close()
 
 
 def test_a_file_that_hangs_is_named_and_not_asked_again(fs: DeadlineFs) -> None:
@@ -40,8 +52,11 @@ def test_a_file_that_hangs_is_named_and_not_asked_again(fs: DeadlineFs) -> None:
         fs.read_sys("enabled")
     assert time.monotonic() - began < DEADLINE_S
     assert first.value.path == second.value.path == str(path)
+    left_behind = next(thread for thread in threading.enumerate() if thread.name == "advisor-reader")
     with path.open("wb"):
-        pass  # lets the thread end
+        pass
+    left_behind.join(timeout=10)
+    assert not left_behind.is_alive(), "once the file answers, the thread ends"
 
 
 def test_errors_are_those_of_the_file(fs: DeadlineFs) -> None:
