@@ -126,7 +126,7 @@ def test_the_sampler_leaves_itself_out_unless_it_is_named() -> None:
 
 
 def test_processes_born_and_dying_during_a_sample_harm_nobody() -> None:
-    storm = "for i in $(seq 500); do sleep 0.0$((i % 10)) & done; wait"
+    storm = "for i in $(seq 500); do sleep 0.$((i % 5)) & done; wait"
     with ExitStack() as stack:
         survivors = {stack.enter_context(planted("tiny", 4)).pid for _ in range(8)}
         sampler = Sampler(KernelFs(), SamplerOptions(budget_share=1.0))
