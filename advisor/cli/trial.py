@@ -8,6 +8,7 @@ import re
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,12 +58,16 @@ class CommandRequest:
 
 def run(request: CommandRequest, output: Path | None, *, width: int) -> int:
     """Measure, print; the exit code says whether it was interrupted. Raises CommandError, UsageError."""
+    with closing(DeadlineFs(*request.roots)) as fs:
+        return _run(request, output, fs, width=width)
+
+
+def _run(request: CommandRequest, output: Path | None, fs: KernelFs, *, width: int) -> int:
     from advisor.trial.command import StartError
     from advisor.trial.errors import SettingError
     from advisor.trial.journal import Journal
     from advisor.trial.trial import run_trial
 
-    fs = DeadlineFs(*request.roots)
     if not fs.is_live:
         raise click.UsageError("a trial runs on this host: it cannot be made in a captured tree")
     if shutil.which(request.command[0]) is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -49,10 +50,14 @@ class LiveRequest:
 
 def run(request: LiveRequest, output: Path | None, *, width: int) -> None:
     """Raises CommandError with a documented exit code; what was measured by then is printed before."""
+    with closing(DeadlineFs(*request.roots)) as fs:
+        _run(request, output, fs, width=width)
+
+
+def _run(request: LiveRequest, output: Path | None, fs: KernelFs, *, width: int) -> None:
     from advisor.trial.collapse import CollapseError, Target
     from advisor.trial.live_prepare import LiveRefusedError, prepare
 
-    fs = DeadlineFs(*request.roots)
     if not fs.is_live:
         raise CommandError("trial --pid needs the live /proc and /sys", ExitCode.USAGE)
     check_output(output)
