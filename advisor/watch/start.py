@@ -7,12 +7,13 @@ files of others has force only while a recording that somebody asked for is open
 from __future__ import annotations
 
 from advisor.collect.capabilities import keep_to_watch
+from advisor.privilege.needs import WRITE
 from advisor.procfs.fs import LIVE_PROCFS, LIVE_SYSFS
 
 
 def main() -> None:
     """Give up, then work."""
-    keep_to_watch((LIVE_PROCFS, LIVE_SYSFS), idle=("CAP_DAC_OVERRIDE",))
+    keep_to_watch((LIVE_PROCFS, LIVE_SYSFS), idle=WRITE)
     from advisor.watch import worker
 
     worker.main()

@@ -32,19 +32,11 @@ def test_a_cheap_tick_keeps_the_interval() -> None:
     assert clock.now_s == pytest.approx(10 * INTERVAL_S)
 
 
-def test_hundreds_of_new_processes_at_every_tick_make_ticks_rarer() -> None:
+@pytest.mark.parametrize(("tick_s", "also_s"), [(0.2, 0.0), (0.02, 0.18)], ids=["reading", "writing"])
+def test_what_exceeds_the_budget_makes_ticks_rarer(tick_s: float, also_s: float) -> None:
     clock = Clock()
     budget = Budget(SHARE, clock, 0.0)
-    run(clock, budget, 500, 0.2, 0.0)
-    share = budget.share_spent()
-    assert share is not None
-    assert share <= SHARE
-
-
-def test_what_is_done_with_samples_counts_as_much_as_taking_them() -> None:
-    clock = Clock()
-    budget = Budget(SHARE, clock, 0.0)
-    run(clock, budget, 500, 0.02, 0.18)
+    run(clock, budget, 500, tick_s, also_s)
     share = budget.share_spent()
     assert share is not None
     assert share <= SHARE
