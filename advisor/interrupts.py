@@ -42,13 +42,15 @@ def all_interrupt() -> Iterator[None]:
 
 
 @contextmanager
-def stop_when_interrupted() -> Iterator[threading.Event]:
+def stop_when_interrupted(numbers: Iterable[signal.Signals] | None = None) -> Iterator[threading.Event]:
     """An event that the first of them sets inside, for work that ends at the next good moment; a second one kills.
 
-    Only SIGHUP stays ignored where it was (nohup): a script that started this in the background, with SIGINT ignored
-    as shells do, ends it with `kill -INT`.
+    By default only SIGHUP stays ignored where it was (nohup): a script that started this in the background, with
+    SIGINT ignored as shells do, ends it with `kill -INT`.
     """
     stop = threading.Event()
+    if numbers is None:
+        numbers = (signal.SIGINT, signal.SIGTERM, *heeded((signal.SIGHUP,)))
 
     def handle(number: int, _: object) -> None:
         if stop.is_set():
@@ -56,5 +58,5 @@ def stop_when_interrupted() -> Iterator[threading.Event]:
             signal.raise_signal(number)
         stop.set()
 
-    with handling(handle, (signal.SIGINT, signal.SIGTERM, *heeded((signal.SIGHUP,)))):
+    with handling(handle, numbers):
         yield stop

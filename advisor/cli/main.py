@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 from pathlib import Path
@@ -11,14 +10,12 @@ from typing import Any
 import click
 
 from advisor import __version__
-from advisor.cli.errors import CommandError, ExitCode
+from advisor.cli.ending import exit_code
 from advisor.cli.left_over import RestoringGroup
 from advisor.cli.model_group import model
 from advisor.cli.output import text_width
 from advisor.cli.shared_options import DURATION, INTERVAL, NO_REDACT, PIDS, WANT, WANT_POOL, WANT_THP
 from advisor.cli.size import size_bytes
-from advisor.cli.talk import say
-from advisor.interrupts import all_interrupt
 from advisor.lean import leave_out
 
 
@@ -380,35 +377,8 @@ cli.add_command(model)
 
 
 def main() -> None:
-    """Entry point: turns what can be expected into one line on stderr and an exit code."""
+    """Entry point."""
     # numpy's linear algebra is not used; without this it starts a thread for each processor (20 ms of CPU).
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     leave_out("pandas", "pytest")
-    try:
-        with all_interrupt():
-            code = cli.main(standalone_mode=False)
-            sys.stdout.flush()
-    except click.exceptions.Abort:
-        say("hugepage-advisor: interrupted")
-        code = ExitCode.INTERRUPTED
-    except KeyboardInterrupt:
-        say("hugepage-advisor: interrupted")
-        code = ExitCode.INTERRUPTED
-    except click.UsageError as error:
-        shown = io.StringIO()
-        error.show(shown)
-        say(shown.getvalue().rstrip())
-        code = ExitCode.USAGE
-    except click.ClickException as error:
-        say(f"hugepage-advisor: {error.format_message()}")
-        code = error.code if isinstance(error, CommandError) else ExitCode.USAGE
-    except OSError as error:
-        say(f"hugepage-advisor: {error.filename or 'output'}: {error.strerror}")
-        code = ExitCode.FAILED
-    except MemoryError:
-        say("hugepage-advisor: there is not enough memory for this; what was written until now is kept")
-        code = ExitCode.FAILED
-    except ImportError as error:  # where memory is limited (ulimit -v), mapping a library is what fails
-        say(f"hugepage-advisor: a library could not be loaded: {str(error).strip().splitlines()[-1]}")
-        code = ExitCode.FAILED
-    sys.exit(int(code or 0))
+    sys.exit(exit_code(lambda: cli.main(standalone_mode=False)))

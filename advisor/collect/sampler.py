@@ -51,13 +51,7 @@ from advisor.procfs.errors import MissingError
 from advisor.procfs.facts import Stat
 from advisor.procfs.fs import KernelFs
 from advisor.procfs.smaps import SmapsParser
-from advisor.profile.model import (
-    Cost,
-    HostState,
-    Mapping,
-    ProcessRecord,
-    Sample,
-)
+from advisor.profile.model import Cost, HostState, Mapping, ProcessRecord, Sample
 
 FIRST_LOOK_S = 0.1
 """CPU seconds of walks that a budgeted sampler allows itself at once, ahead of earning them: the largest

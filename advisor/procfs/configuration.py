@@ -192,7 +192,7 @@ def parse_mounts(data: bytes) -> list[HugetlbfsMount]:
     """The hugetlbfs mounts of /proc/mounts; the kernel writes blanks in paths as octal."""
     found = []
     for line in data.splitlines():
-        fields = line.split(b" ")
+        fields = line.split(b" ") if b" hugetlbfs " in line else []
         if len(fields) >= 4 and fields[2] == b"hugetlbfs":
             path = decode(without_octal(fields[1]))
             size = _MOUNTED_SIZE.search(decode(fields[3]))

@@ -71,6 +71,6 @@ def parse_overruns(data: bytes) -> int:
 
 def tracefs_of(mounts: bytes) -> str | None:
     """Where tracefs is mounted, by /proc/mounts: the usual place first; None where it is nowhere."""
-    rows = [line.split(b" ") for line in mounts.splitlines()]
+    rows = [line.split(b" ") for line in mounts.splitlines() if b" tracefs " in line]
     paths = [without_octal(row[1]).decode("utf-8", "surrogateescape") for row in rows if row[2:3] == [b"tracefs"]]
     return min(paths, key=lambda path: path != "/sys/kernel/tracing", default=None)

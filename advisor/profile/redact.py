@@ -66,15 +66,25 @@ def redact_command_line(args: Iterable[str]) -> list[str]:
     Long arguments are cut at LONGEST_ARGUMENT_CHARS, what follows MOST_SEARCHED_CHARS as a whole. Idempotent:
     redacting a redacted command line changes nothing.
     """
-    now, searched = [], 0
-    for argument in args:
-        now.append(_cut(argument, LONGEST_SEARCH_CHARS) if searched < MOST_SEARCHED_CHARS else CUT)
-        searched += max(len(now[-1]), COUNTED_CHARS)
+    whole = list(args)
+    now = [_cut(argument, LONGEST_SEARCH_CHARS) for argument in _beginning(whole)]
     for _ in range(MOST_PASSES):
         before, now = now, _redact(now)
         if now == before:
             break
-    return [_cut(argument, LONGEST_ARGUMENT_CHARS) for argument in now]
+    # Once more, since `***` may be longer than what it stands for, and a second redaction shall cut nothing.
+    kept = _beginning([_cut(argument, LONGEST_ARGUMENT_CHARS) for argument in now])
+    return kept + [CUT] * (len(whole) - len(kept))
+
+
+def _beginning(args: list[str]) -> list[str]:
+    """The arguments that are searched."""
+    searched = 0
+    for count, argument in enumerate(args):
+        if searched >= MOST_SEARCHED_CHARS:
+            return args[:count]
+        searched += min(max(len(argument), COUNTED_CHARS), LONGEST_SEARCH_CHARS)
+    return args
 
 
 def redact_name(name: str) -> str:
@@ -118,7 +128,7 @@ def _redact(args: list[str]) -> list[str]:
     result: list[str] = []
     pending: deque[Hide] = deque()
     for argument in args:
-        if pending and not _OPTION.match(argument):
+        if pending and argument != CUT and not _OPTION.match(argument):
             result.append(pending.popleft()(argument))
             continue
         by_program = _by_program(argument, seen)

@@ -24,6 +24,10 @@ LONGEST_VALUE = 4096
 SHOWN = 200
 """Bytes of a damaged line that are shown."""
 
+MOST_DAMAGED = 100
+"""Lines that may be damaged. Source: own choice. Reason: a full disk or a cut damages one; a file with more is no
+journal, and each is a line on a terminal."""
+
 _LINE = msgspec.json.Decoder(dict[str, Any])
 
 
@@ -89,13 +93,19 @@ def line_of(entry: dict[str, Any]) -> bytes:
 
 
 def parse_journal(data: bytes) -> Record:
-    """Never raises: what is damaged is noted, the rest is taken; a torn last line is nothing."""
+    """Never raises: what is damaged is noted, the rest is taken; a torn last line is nothing.
+
+    After MOST_DAMAGED lines it is not read on, which is noted as one more.
+    """
     record = Record(whole_bytes=data.rfind(b"\n") + 1)
     for line in data[: record.whole_bytes].split(b"\n")[:-1]:
         try:
             record.apply(foreign_json.decode(line, _LINE))
         except ValueError:
             record.damaged.append(ascii(line[:SHOWN].decode("ascii", "replace")))
+            if len(record.damaged) == MOST_DAMAGED:
+                record.damaged.append("what follows so many is not read")
+                break
     return record
 
 

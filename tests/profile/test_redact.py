@@ -63,6 +63,15 @@ def test_an_option_after_a_password_prompt_option_is_kept() -> None:
     assert redact_command_line(["mysql", "--password", "--host=db"]) == ["mysql", "--password", "--host=db"]
 
 
+def test_of_a_very_long_command_line_the_beginning_is_searched_and_redacting_twice_is_redacting_once() -> None:
+    words = ["--data", '{"password": "x"}', ".decuf"] * 30_000
+    redacted = redact_command_line(words)
+    assert len(redacted) == len(words)
+    assert redacted[:3] == ["--data", '{"password": "***"}', ".decuf"]
+    assert redacted[-1] == CUT
+    assert redact_command_line(redacted) == redacted
+
+
 def test_a_long_argument_is_cut_and_says_so() -> None:
     redacted = redact_command_line(["java", "/a/b.jar:" * 10_000])[1]
     assert len(redacted) == LONGEST_ARGUMENT_CHARS

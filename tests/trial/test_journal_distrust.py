@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from advisor.trial.errors import SettingError
 from advisor.trial.knob import is_ours
-from advisor.trial.record import line_of, parse_journal
+from advisor.trial.record import MOST_DAMAGED, line_of, parse_journal
 from tests.trial.knobs import Host, in_child
 
 
@@ -67,6 +67,12 @@ def test_a_journal_cut_anywhere_keeps_its_whole_lines(data: st.DataObject) -> No
     for path, before, _ in changes[:whole]:
         expected.setdefault(path, before)
     assert {path: changed.before for path, changed in record.changes.items()} == expected
+
+
+def test_a_file_of_damaged_lines_is_not_read_to_its_end() -> None:
+    record = parse_journal(b"\n" * 100_000)
+    assert len(record.damaged) == MOST_DAMAGED + 1
+    assert "not read" in record.damaged[-1]
 
 
 @given(
