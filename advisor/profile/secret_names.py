@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from itertools import pairwise
 
@@ -77,8 +78,9 @@ def words(name: str) -> list[str]:
     return [word.lower() for word in _WORD.findall(name)]
 
 
+@functools.lru_cache(256)
 def is_secret_name(name: str) -> bool:
-    """True where a setting of this name holds a secret, by the tables above."""
+    """True where a setting of this name holds a secret, by the tables above. Few names come again and again."""
     parts = words(name)
     if not parts or parts[0] in NEGATIONS or _ends_in(parts, HARMLESS_PHRASES):
         return False
