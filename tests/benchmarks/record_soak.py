@@ -20,7 +20,7 @@ import psutil
 
 from advisor.collect.budget import DEFAULT_SHARE
 from advisor.profile.codec import ProfileReader
-from tests.benchmarks.soaking import MINUTE_S, Minute, Watched, churn, floor_s, grows
+from tests.benchmarks.soaking import MINUTE_S, Minute, Watched, churn, grows
 
 BIRTHS_PER_S = 50.0
 LIFE_S = 2.0
@@ -42,7 +42,7 @@ def soak(minutes: int, path: Path) -> Iterator[Minute]:
         began = time.monotonic()
         for number in range(1, minutes + 1):
             time.sleep(max(began + number * MINUTE_S - time.monotonic(), 0.0))
-            yield watched.minute(floor_s())
+            yield watched.minute()
         process.send_signal(signal.SIGINT)
         if process.wait(END_S):
             raise RuntimeError(f"record ended with code {process.returncode}")
@@ -58,8 +58,7 @@ def main() -> int:
         for number, one in enumerate(soak(given.minutes, path), 1):
             seen.append(one)
             print(f"{number:4} min  {one.rss_bytes / (1 << 20):.1f} MiB  {one.descriptors} descriptors"
-                  f"  {one.threads} threads  {one.cpu_s / MINUTE_S:.2%} of one CPU"
-                  f"  floor {one.floor_s * 1000:.2f} ms", flush=True)  # fmt: skip
+                  f"  {one.threads} threads  {one.cpu_s / MINUTE_S:.2%} of one CPU", flush=True)  # fmt: skip
         samples, processes = 0, set()
         for sample in ProfileReader(path).samples():
             samples += 1

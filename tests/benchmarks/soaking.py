@@ -1,6 +1,7 @@
 """What soaks share: processes that come and go, what a process does in a minute, and a run by quarters.
 
-A soak is hours long and the machine is not alone: what costs CPU is compared with a floor of the same minute.
+A soak is hours long and the machine is not alone: what costs CPU is compared with a process that does the same all
+the while. (A floor of some milliseconds once a minute moved by half from one minute to the next.)
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 import os
 import random
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -17,19 +20,15 @@ import psutil
 
 MINUTE_S = 60.0
 
-FLOORS = 9
-"""Times that the floor is measured each minute."""
-
 
 class Minute(NamedTuple):
-    """What one process did in a minute. floor_s: CPU of reading `stat` of everybody, then."""
+    """What one process did in a minute. writes: calls of write, one for each tick of some."""
 
     rss_bytes: int
     cpu_s: float
     writes: int
     descriptors: int
     threads: int
-    floor_s: float
 
 
 class Watched:
@@ -39,13 +38,13 @@ class Watched:
         self._process = process
         self._cpu_s, self._writes = self._now()
 
-    def minute(self, floor_s: float) -> Minute:
+    def minute(self) -> Minute:
         (cpu_s, writes), was_cpu_s, was_writes = self._now(), self._cpu_s, self._writes
         self._cpu_s, self._writes = cpu_s, writes
         process = self._process
         with process.oneshot():
             rss, threads = process.memory_info().rss, process.num_threads()
-        return Minute(rss, cpu_s - was_cpu_s, writes - was_writes, process.num_fds(), threads, floor_s)
+        return Minute(rss, cpu_s - was_cpu_s, writes - was_writes, process.num_fds(), threads)
 
     def _now(self) -> tuple[float, int]:
         times = self._process.cpu_times()
@@ -84,17 +83,17 @@ def _be_the_parent(births_per_s: float, life_s: float, most_mib: int) -> None:
                 pass
 
 
-def floor_s() -> float:
-    """CPU of reading `stat` of everybody, the median of some times."""
-
-    def once() -> float:
-        began = time.process_time()
-        for pid in psutil.pids():
-            with suppress(OSError), open(f"/proc/{pid}/stat", "rb") as file:
-                file.read()
-        return time.process_time() - began
-
-    return statistics.median(once() for _ in range(FLOORS))
+@contextmanager
+def reference(interval_s: float) -> Iterator[Watched]:
+    """A process that does the same every so many seconds and writes once each time (`tests.benchmarks.reference`)."""
+    command = [sys.executable, "-m", "tests.benchmarks.reference", str(interval_s)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, bufsize=0) as process:
+        assert process.stdout is not None
+        process.stdout.read(1)  # what it takes to start is not what it takes each time
+        try:
+            yield Watched(psutil.Process(process.pid))
+        finally:
+            process.terminate()
 
 
 def grows(name: str, unit: str, values: Sequence[float], most: float) -> bool:

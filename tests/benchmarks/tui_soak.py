@@ -1,10 +1,10 @@
 """The interface open for hours on a host with churn: `python -m tests.benchmarks.tui_soak [--minutes 120]`.
 
 Processes come and go all the while, and every minute somebody looks around: opens a process, its tabs, sorts,
-filters. Each minute, for the interface and for the child that watches: resident memory and the CPU of one tick,
-against the floor: the CPU of reading `stat` of everybody in that minute, as what else runs on the host makes both
-dearer. At the end: the last quarter against the second one (the first warms up), which have to agree. --pace 4: as
-many ticks, and looks around, in a fourth of the time.
+filters. Each minute, for the interface and for the child that watches: resident memory and the CPU of one tick, this
+against a process that does the same every time, as what else runs on the host makes all of them dearer. At the end:
+the last quarter against the second one (the first warms up), which have to agree. --pace 4: as many ticks, and looks
+around, in a fourth of the time.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import NamedTuple
 import psutil
 
 from advisor.watch.worker import INTERVAL_S
-from tests.benchmarks.soaking import MINUTE_S, Minute, Watched, churn, floor_s, grows
+from tests.benchmarks.soaking import MINUTE_S, Minute, Watched, churn, grows, reference
 from tests.benchmarks.tui_paint import on_terminal, until_drawn
 
 BIRTHS_PER_S = 4.0
@@ -40,18 +40,19 @@ LOOKING_AROUND = (
 )
 
 
-class Both(NamedTuple):
-    """A minute of the interface and of the child that watches, which writes once a tick."""
+class Seen(NamedTuple):
+    """A minute of the interface, of the child that watches, which writes once a tick, and of what stays the same."""
 
     interface: Minute
     watcher: Minute
-
-    @property
-    def ticks(self) -> int:
-        return self.watcher.writes
+    reference: Minute
 
     def tick_s(self, which: Minute) -> float:
-        return which.cpu_s / self.ticks if self.ticks else 0.0
+        return which.cpu_s / self.watcher.writes if self.watcher.writes else 0.0
+
+    @property
+    def reference_s(self) -> float:
+        return self.reference.cpu_s / self.reference.writes
 
 
 def child_of(process: psutil.Process, having: str) -> psutil.Process:
@@ -67,21 +68,21 @@ def drain(master: int, seconds: float) -> None:
             os.read(master, 1 << 16)
 
 
-def soak(minutes: int, pace: float) -> Iterator[Both]:
-    """The interface and the child that watches, minute by minute, of which so many go into one."""
-    command = [sys.executable, "-m", "advisor", "tui", "--interval", str(INTERVAL_S / pace)]
-    with churn(BIRTHS_PER_S, LIFE_S, MOST_MIB), on_terminal(command) as master:
+def soak(minutes: int, pace: float) -> Iterator[Seen]:
+    """Minute by minute, of which so many go into one."""
+    interval_s = INTERVAL_S / pace
+    command = [sys.executable, "-m", "advisor", "tui", "--interval", str(interval_s)]
+    with churn(BIRTHS_PER_S, LIFE_S, MOST_MIB), reference(interval_s) as same, on_terminal(command) as master:
         until_drawn(master, b"ADVICE")
-        shown = child_of(psutil.Process(), "advisor")
-        interface, watcher = Watched(shown), Watched(child_of(shown, "advisor.watch.start"))
+        shown = child_of(psutil.Process(), "tui")
+        watched = Watched(shown), Watched(child_of(shown, "advisor.watch.start")), same
         for _ in range(minutes):
             began = time.monotonic()
             for key in LOOKING_AROUND:
                 os.write(master, key)
                 drain(master, 0.3)
             drain(master, max(began + MINUTE_S / pace - time.monotonic(), 0.0))
-            floor = floor_s()
-            yield Both(interface.minute(floor), watcher.minute(floor))
+            yield Seen(*(one.minute() for one in watched))
 
 
 def main() -> int:
@@ -89,19 +90,20 @@ def main() -> int:
     parser.add_argument("--minutes", type=int, default=120)
     parser.add_argument("--pace", type=float, default=1.0)
     given = parser.parse_args()
-    seen: list[Both] = []
-    for number, both in enumerate(soak(given.minutes, given.pace), 1):
-        seen.append(both)
+    minutes: list[Seen] = []
+    for number, seen in enumerate(soak(given.minutes, given.pace), 1):
+        minutes.append(seen)
         print(f"{number:4} min", end="")
-        for name, one in zip(both._fields, both, strict=True):
-            print(f"  {name} {one.rss_bytes >> 20} MiB {both.tick_s(one) * 1000:.1f} ms/tick", end="")
-        print(f"  {both.ticks} ticks  floor {both.watcher.floor_s * 1000:.2f} ms", flush=True)
+        for name in ("interface", "watcher"):
+            one = getattr(seen, name)
+            print(f"  {name} {one.rss_bytes >> 20} MiB {seen.tick_s(one) * 1000:.1f} ms/tick", end="")
+        print(f"  {seen.watcher.writes} ticks  reference {seen.reference_s * 1000:.1f} ms", flush=True)
     grown = False
-    for name in Both._fields:
-        ones = [(both, getattr(both, name)) for both in seen]
+    for name in ("interface", "watcher"):
+        ones = [(seen, getattr(seen, name)) for seen in minutes]
         grown |= grows(name, "MiB", [one.rss_bytes / (1 << 20) for _, one in ones], MOST_GROWTH)
-        floors = [both.tick_s(one) / one.floor_s for both, one in ones]
-        grown |= grows(name, "times the floor, CPU of a tick", floors, MOST_GROWTH)
+        ticks = [seen.tick_s(one) / seen.reference_s for seen, one in ones]
+        grown |= grows(name, "times the reference, CPU of a tick", ticks, MOST_GROWTH)
     return int(grown)
 
 
