@@ -97,7 +97,7 @@ class _Shift(Generic[K, R]):
         try:
             return self.reader.read(item), None
         except KernelTextError as error:
-            return None, error
+            return None, _without_frames(error)
 
     def overdue(self, deadline_s: float) -> bool:
         """Marks the shift abandoned if its current item has run beyond the deadline."""
@@ -105,6 +105,13 @@ class _Shift(Generic[K, R]):
             if self.position < len(self.outcomes) and time.monotonic() - self.item_began >= deadline_s:
                 self.abandoned = True
             return self.abandoned
+
+
+def _without_frames(error: KernelTextError) -> KernelTextError:
+    """Frames of the traceback refer to the error, and to all that was read: a cycle that would outlive the run by minutes,
+    until Python looks for such cycles among its old objects."""
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
 
 
 def run_guarded(reader: Reader[K, R], items: Sequence[K], deadline_s: float = DEADLINE_S) -> GuardedRun[K, R]:
