@@ -35,7 +35,7 @@ END_S = 60.0
 
 
 def soak(minutes: int, path: Path) -> Iterator[Minute]:
-    """The recording, minute by minute; ended as with Ctrl-C. Raises RuntimeError where it ends with an error."""
+    """The recording, minute by minute; ended by SIGTERM. Raises RuntimeError where it ends with an error."""
     command = [sys.executable, "-m", "advisor", "record", "-o", str(path)]
     with churn(BIRTHS_PER_S, LIFE_S, MOST_MIB), subprocess.Popen(command) as process:
         watched = Watched(psutil.Process(process.pid))
@@ -43,7 +43,7 @@ def soak(minutes: int, path: Path) -> Iterator[Minute]:
         for number in range(1, minutes + 1):
             time.sleep(max(began + number * MINUTE_S - time.monotonic(), 0.0))
             yield watched.minute()
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)  # started in the background, it would ignore SIGINT
         if process.wait(END_S):
             raise RuntimeError(f"record ended with code {process.returncode}")
 
