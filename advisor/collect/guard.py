@@ -108,8 +108,8 @@ class _Shift(Generic[K, R]):
 
 
 def _without_frames(error: KernelTextError) -> KernelTextError:
-    """Frames of the traceback refer to the error, and to all that was read: a cycle that would outlive the run by minutes,
-    until Python looks for such cycles among its old objects."""
+    """Frames of the traceback refer to the error, and to all that was read: a cycle that would outlive the run by
+    minutes, until Python looks for such cycles among its old objects."""
     error.__cause__ = error.__context__ = None
     return error.with_traceback(None)
 

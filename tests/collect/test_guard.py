@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
+import weakref
 
 import pytest
 
@@ -39,6 +41,16 @@ class Reader:
         return Reader(self.release, self.generation + 1)
 
 
+class FailingOnItsFile(Reader):
+    """As real readers do, it says in its own terms what the system said."""
+
+    def read(self, item: int) -> int:
+        try:
+            return 2 * int("thirteen" if item == 13 else item)
+        except ValueError as error:
+            raise DeniedError("no", path=self.place) from error
+
+
 @pytest.fixture
 def release() -> threading.Event:
     return threading.Event()
@@ -49,6 +61,20 @@ def test_results_come_in_the_order_of_the_items(release: threading.Event) -> Non
     assert [outcome.result for outcome in run.outcomes] == [2, None, 6]
     assert isinstance(run.outcomes[1].error, DeniedError)
     assert run.reader.finished  # type: ignore[attr-defined]  # the Reader above
+
+
+def test_an_error_keeps_nothing_alive_that_was_read(release: threading.Event) -> None:
+    """What a sampler has read of hundreds of processes goes with the tick, not with Python's next full collection."""
+    gc.collect()
+    gc.disable()
+    try:
+        run = run_guarded(FailingOnItsFile(release), [1, 13, 3], DEADLINE_S)
+        reader = weakref.ref(run.reader)
+        assert isinstance(run.outcomes[1].error, DeniedError)
+        del run
+        assert reader() is None
+    finally:
+        gc.enable()
 
 
 def test_each_hanging_item_costs_one_deadline_and_no_other_item(release: threading.Event) -> None:
