@@ -33,7 +33,7 @@ class DeadlineFs(KernelFs):
         self._deadline_s = deadline_s
         self._asked: _Asked | None = None
 
-    def _ask(self, question: Callable[[str], T], path: str) -> T:
+    def ask(self, question: Callable[[str], T], path: str) -> T:
         self.mark(path)
         asked = self._asked
         if asked is None or not asked.is_alive():  # the first, or in a child of fork

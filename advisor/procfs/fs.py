@@ -80,11 +80,11 @@ class KernelFs:
 
         Missing are also what is no regular file, and what a link leads to outside of a captured tree.
         """
-        return self._ask(read_regular_file, self._config_path(name))
+        return self.ask(read_regular_file, self._config_path(name))
 
     def list_config(self, name: str) -> list[str]:
         """Sorted names in a folder of configuration files. Raises as read_proc does."""
-        return self._ask(list_folder, self._config_path(name))
+        return self.ask(list_folder, self._config_path(name))
 
     def has_config(self, name: str) -> bool:
         """Whether there is such a file or folder."""
@@ -108,31 +108,31 @@ class KernelFs:
 
     def read_proc(self, name: str) -> bytes:
         """Bytes of a host-wide file such as "meminfo". Raises MissingError, DeniedError, KernelTextError."""
-        return self._ask(read_file, self.proc_path(name))
+        return self.ask(read_file, self.proc_path(name))
 
     def read_process(self, pid: int, name: str) -> bytes:
         """Bytes of /proc/PID/name. GoneError where the process ended, MissingError where only the file is absent."""
-        return self._ask(read_file_of_process, self.proc_path(f"{pid}/{name}"))
+        return self.ask(read_file_of_process, self.proc_path(f"{pid}/{name}"))
 
     def read_command_line(self, pid: int) -> bytes:
         """The first MOST_COMMAND_LINE_BYTES of /proc/PID/cmdline. Raises as read_process does."""
-        return self._ask(read_beginning_of_process, self.proc_path(f"{pid}/cmdline"))
+        return self.ask(read_beginning_of_process, self.proc_path(f"{pid}/cmdline"))
 
     def read_sys(self, name: str) -> bytes:
         """Bytes of a file below the sysfs root. Raises as read_proc does."""
-        return self._ask(read_file, self.sys_path(name))
+        return self.ask(read_file, self.sys_path(name))
 
     def list_proc(self, name: str = "") -> list[str]:
         """Sorted names in a folder below the procfs root."""
-        return self._ask(list_folder, self.proc_path(name))
+        return self.ask(list_folder, self.proc_path(name))
 
     def list_sys(self, name: str) -> list[str]:
         """Sorted names in a folder below the sysfs root."""
-        return self._ask(list_folder, self.sys_path(name))
+        return self.ask(list_folder, self.sys_path(name))
 
     def link_of_process(self, pid: int, name: str) -> str:
         """Target of a symbolic link such as "exe", as text (undecodable bytes kept as backslash escapes)."""
-        return self._ask(read_link_of_process, self.proc_path(f"{pid}/{name}"))
+        return self.ask(read_link_of_process, self.proc_path(f"{pid}/{name}"))
 
     def parse_process(self, pid: int, name: str, parser: Callable[[bytes], T]) -> T:
         """Read and parse; a parser's error gets the file's path."""
@@ -146,7 +146,7 @@ class KernelFs:
         """Read and parse a file below the sysfs root; a parser's error gets the file's path."""
         return with_path(self.sys_path(name), parser, self.read_sys(name))
 
-    def _ask(self, question: Callable[[str], T], path: str) -> T:
+    def ask(self, question: Callable[[str], T], path: str) -> T:
         """What is asked of the kernel about one path."""
         return question(self.mark(path))
 

@@ -78,14 +78,17 @@ class Regions:
 
 
 class PagemapScanner:
-    """Scans one process; a context manager that holds its pagemap open. Raises Gone-, Denied-, MissingError."""
+    """Scans one process; a context manager that holds its pagemap open. Raises Gone-, Denied-, MissingError.
+
+    Everything raises HungError, too, where `fs` waits for an answer no longer than some deadline.
+    """
 
     def __init__(self, fs: KernelFs, pid: int | Literal["self"]) -> None:
-        self._path = fs.mark(fs.proc_path(f"{pid}/pagemap"))
+        self._fs, self._path = fs, fs.proc_path(f"{pid}/pagemap")
         self._vector = np.zeros((REGIONS, REGION_WORDS), np.uint64)
         self._page_bytes = os.sysconf("SC_PAGE_SIZE")
         try:
-            self._descriptor = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+            self._descriptor = fs.ask(lambda path: os.open(path, os.O_RDONLY | os.O_CLOEXEC), self._path)
         except OSError as error:
             raise process_error(error, self._path) from error
 
@@ -126,8 +129,9 @@ class PagemapScanner:
     def entries(self, start: int, end: int) -> Uint64s:
         """The 64-bit entries of the pages of [start, end), as read: what every kernel has. Raises GoneError."""
         wanted = (end - start) // self._page_bytes * ENTRY_BYTES
+        offset = start // self._page_bytes * ENTRY_BYTES
         try:
-            data = os.pread(self._descriptor, wanted, start // self._page_bytes * ENTRY_BYTES)
+            data = self._fs.ask(lambda _: os.pread(self._descriptor, wanted, offset), self._path)
         except OSError as error:
             raise process_error(error, self._path) from error
         if len(data) < wanted:
@@ -136,11 +140,15 @@ class PagemapScanner:
 
     def _scan(self, argument: Uint64s) -> int:
         try:
-            return fcntl.ioctl(self._descriptor, PAGEMAP_SCAN, argument)  # type: ignore[call-overload, no-any-return]
+            return self._fs.ask(lambda _: _ioctl(self._descriptor, argument), self._path)
         except OSError as error:
             if error.errno in NO_SCAN:
                 raise MissingError("this kernel has no PAGEMAP_SCAN (before 6.7)", path=self._path) from error
             raise process_error(error, self._path) from error
+
+
+def _ioctl(descriptor: int, argument: Uint64s) -> int:
+    return fcntl.ioctl(descriptor, PAGEMAP_SCAN, argument)  # type: ignore[call-overload, no-any-return]
 
 
 def parse_reachable(data: bytes) -> list[Vma]:

@@ -11,6 +11,7 @@ import pytest
 
 from advisor.procfs.deadline_fs import DeadlineFs
 from advisor.procfs.errors import HungError, MissingError
+from advisor.procfs.pagemap_scan import PagemapScanner
 
 DEADLINE_S = 0.1
 
@@ -62,3 +63,24 @@ def test_a_file_that_hangs_is_named_and_not_asked_again(fs: DeadlineFs) -> None:
 def test_errors_are_those_of_the_file(fs: DeadlineFs) -> None:
     with pytest.raises(MissingError, match="No such file"):
         fs.read_proc("meminfo")
+
+
+def test_a_scan_of_pages_that_hangs_is_left_behind(fs: DeadlineFs, monkeypatch: pytest.MonkeyPatch) -> None:
+    pagemap, goes_on = Path(fs.procfs, "7/pagemap"), threading.Event()
+    pagemap.parent.mkdir()
+    pagemap.touch()
+    monkeypatch.setattr("advisor.procfs.pagemap_scan.fcntl.ioctl", lambda *_: goes_on.wait() and 0)
+    with PagemapScanner(fs, 7) as scanner, pytest.raises(HungError) as hung:
+        list(scanner.regions(0, 1 << 20))
+    assert hung.value.path == str(pagemap)
+    goes_on.set()
+
+
+def test_a_pagemap_that_cannot_even_be_opened_is_left_behind(fs: DeadlineFs) -> None:
+    pagemap = Path(fs.procfs, "7/pagemap")
+    pagemap.parent.mkdir()
+    os.mkfifo(pagemap)
+    with pytest.raises(HungError):
+        PagemapScanner(fs, 7)
+    with pagemap.open("wb"):
+        pass
