@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import resource
+import subprocess
+import sys
 from pathlib import Path
 from unittest import mock
 
+import pytest
+
 from advisor.cli import main
+from advisor.cli.room import ADVISING, RECORDING, need_of
 from advisor.collect.sampler import Sampler
 from advisor.profile.codec import load_profile
 from advisor.profile.model import Sample
@@ -36,3 +42,42 @@ def test_a_library_that_cannot_be_mapped_is_one_line() -> None:
         done = advisor("report")
     assert done.returncode == 1
     assert done.stderr == f"hugepage-advisor: a library could not be loaded: {why}\n"
+
+
+@pytest.mark.parametrize("option", ["-v", "-d"])
+@pytest.mark.parametrize("command", ["report", "score x", "record -o p.jsonl", "explain", "model show"])
+def test_a_limit_that_leaves_no_room_is_one_line_at_once(command: str, option: str) -> None:
+    """Without this, OpenBLAS turns in a circle that no signal ends, and polars prints thousands of lines."""
+    done = limited(f"ulimit {option} 102400", command)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert f"and the limit is 100 MiB; raise it (ulimit {option} unlimited)" in done.stderr
+
+
+def test_help_is_to_be_had_all_the_same() -> None:
+    assert limited("ulimit -v 102400", "report --help").returncode == 0
+
+
+@pytest.mark.parametrize("command", ["report --duration 0", "model show", "score sample_profiles --summary"])
+def test_as_much_as_is_asked_for_is_enough(command: str) -> None:
+    need = need_of("report")
+    done = limited(f"ulimit -v {need.address_space >> 10}; ulimit -d {need.data >> 10}", command)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("command", ["explain", "explain redis"])
+def test_so_it_is_for_commands_without_the_model(command: str) -> None:
+    done = limited(f"ulimit -v {RECORDING.address_space >> 10}; ulimit -d {RECORDING.data >> 10}", command)
+    assert done.returncode == 0, done.stderr
+
+
+def test_more_processors_take_more() -> None:
+    with mock.patch("os.sched_getaffinity", return_value=set(range(64))):
+        many = need_of("report")
+    assert many.address_space >= ADVISING.address_space + (1 << 30)
+    assert resource.RLIM_INFINITY not in many
+
+
+def limited(limits: str, command: str) -> subprocess.CompletedProcess[str]:
+    words = ["sh", "-c", f'{limits}; exec "$0" -m advisor {command}', sys.executable]
+    return subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)

@@ -12,16 +12,19 @@ from typing import Any
 import click
 
 from advisor.cli.privileges import keep_what_is_needed
+from advisor.cli.room import check_room
 from advisor.cli.talk import say
 
 
 class RestoringCommand(click.Command):
-    """A command that first clears up after a killed trial, then gives up the capabilities that it does not need."""
+    """A command that first clears up after a killed trial, sees whether there is room for it, and gives up the
+    capabilities that it does not need."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Clear up, give up, then run the command."""
+        """Clear up, give up, then run the command. Raises CommandError without room."""
         roots = ctx.find_root().params
         clear_up(roots["procfs"], roots["sysfs"])
+        check_room(self.name or "")
         keep_what_is_needed(self.name or "", ctx.params, (roots["procfs"], roots["sysfs"]))
         return super().invoke(ctx)
 

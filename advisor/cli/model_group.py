@@ -6,8 +6,10 @@ from pathlib import Path
 
 import click
 
+from advisor.cli.left_over import RestoringGroup
 
-@click.group()
+
+@click.group(cls=RestoringGroup)
 def model() -> None:
     """Train the model that predicts gains from measurements, see how good it is, or what it holds."""
 

@@ -90,11 +90,11 @@ def test_a_model_that_cannot_be_used(data: Path, tmp_path: Path) -> None:
 
 TRAIN_FEW_TREES = """
 import sys
-from pathlib import Path
-from advisor.cli import model
+from advisor.cli.main import main
 from advisor.training import fit, learn
 fit.TREES, learn.MARGINS = 8, (0.0,)
-model.train([Path(sys.argv[1])], Path(sys.argv[2]))
+sys.argv[1:] = ["model", "train", "--data", sys.argv[1], "-o", sys.argv[2]]
+main()
 """
 
 
