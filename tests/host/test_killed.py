@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.killed.kill import COMMANDS, KNOBS, Killed, kill_once
+from tests.killed.kill import COMMANDS, KNOBS, Killed, kill_once, seconds_of
 
 pytestmark = pytest.mark.host
 
@@ -20,8 +20,10 @@ def test_what_a_killed_command_leaves_is_in_order(command: Killed, tmp_path: Pat
     if os.geteuid() != 0 or not all(os.access(path, os.W_OK) for path in KNOBS):
         pytest.skip("the host's huge page settings cannot be changed here")
     rng = random.Random(command.name)  # the same moments each time
+    (tmp_path / "whole").mkdir()
+    whole_s = seconds_of(command, tmp_path / "whole")
     for number in range(MOMENTS[command.name]):
         folder = tmp_path / str(number)
         folder.mkdir()
-        _, wrong = kill_once(command, folder, rng)
+        _, wrong = kill_once(command, folder, rng, whole_s)
         assert wrong == []

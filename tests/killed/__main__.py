@@ -11,9 +11,15 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.killed.kill import COMMANDS, kill_once
+from tests.killed.kill import COMMANDS, kill_once, seconds_of
 
 SHOWN = 5
+
+
+def folder_in(made: str, name: object) -> Path:
+    folder = Path(made, str(name))
+    folder.mkdir()
+    return folder
 
 
 def main() -> int:
@@ -27,17 +33,17 @@ def main() -> int:
         if command.name not in (given.names or [command.name]):
             continue
         rng = random.Random(f"{command.name} {given.seed}")  # the same moments again, no secret
-        running, wrong = 0, []
+        running, tried, wrong = 0, 0, []
         with tempfile.TemporaryDirectory() as made:
-            for number in range(given.moments):
-                folder = Path(made, str(number))
-                folder.mkdir()
-                ran, found = kill_once(command, folder, rng)
-                running += ran
+            whole_s = seconds_of(command, folder_in(made, "whole"))
+            while running < given.moments:
+                ran, found = kill_once(command, folder_in(made, tried), rng, whole_s)
+                running, tried = running + ran, tried + 1
                 wrong += found
         disorder += len(wrong)
         print(
-            f"{command.name}: killed {given.moments} times, {running} while it ran; {len(wrong)} in disorder",
+            f"{command.name}: killed {running} times within {whole_s:.1f} s, {tried - running} times it had ended; "
+            f"{len(wrong)} in disorder",
             flush=True,
         )
         for one in wrong[:SHOWN]:

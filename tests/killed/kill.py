@@ -27,12 +27,10 @@ PROGRAM = "import mmap; a = mmap.mmap(-1, 64 << 20, flags=34); [a.write(bytes(40
 
 
 class Killed(NamedTuple):
-    """A command that writes to a folder, between which seconds it is killed, and what it left in disorder."""
+    """A command that writes to a folder, and what it left in disorder there."""
 
     name: str
     arguments: Callable[[Path], Sequence[str | Path]]
-    least_s: float
-    most_s: float
     wrong: Callable[[Path], Iterator[str]]
 
 
@@ -40,12 +38,21 @@ def advisor(*arguments: str | Path) -> list[str]:
     return [sys.executable, "-m", "advisor", *map(str, arguments)]
 
 
-def kill_once(command: Killed, folder: Path, rng: random.Random) -> tuple[bool, list[str]]:
-    """Whether it still ran at that moment, and what was wrong then."""
+QUIET = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+
+
+def seconds_of(command: Killed, folder: Path) -> float:
+    """What a run takes that nobody kills, on this host today: a second or six."""
+    began = time.monotonic()
+    subprocess.run(advisor(*command.arguments(folder)), **QUIET, check=True)
+    return time.monotonic() - began
+
+
+def kill_once(command: Killed, folder: Path, rng: random.Random, whole_s: float) -> tuple[bool, list[str]]:
+    """Whether it still ran at that moment, and what was wrong then. whole_s: of which it is killed somewhere."""
     before = [current(path) for path in KNOBS]
-    delay = rng.uniform(command.least_s, command.most_s)
-    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(advisor(*command.arguments(folder)), start_new_session=True, **quiet) as process:
+    delay = rng.uniform(0.0, whole_s)
+    with subprocess.Popen(advisor(*command.arguments(folder)), start_new_session=True, **QUIET) as process:
         time.sleep(delay)
         ran = process.poll() is None
         process.send_signal(signal.SIGKILL)
@@ -113,19 +120,15 @@ COMMANDS = (
     Killed(
         "record",
         lambda folder: ("record", "-o", folder / "profile.jsonl.zst", "--interval", "0.2", "--duration", "4"),
-        0.0,
-        4.0,
         _record,
     ),
-    Killed("score", _scoring, 0.0, 6.0, _score),
+    Killed("score", _scoring, _score),
     Killed(
         "trial",
         lambda folder: (
             *("trial", "--yes", "--rounds", "1", "--policies", "base,thp,2M", "--json", "-o", folder / "trial.json"),
             *("--", sys.executable, "-S", "-c", PROGRAM),
         ),
-        0.0,
-        6.0,
         _trial,
     ),
 )
