@@ -22,6 +22,7 @@ strace                 # what a recording calls
 stress-ng
 sysbench               # memory that a trial gives huge pages
 systemd                # systemd-tmpfiles, systemd-analyze
+systemd-container      # systemd-nspawn
 tmux                   # a terminal for the interface
 tuned                  # tuned-adm
 "
