@@ -72,6 +72,7 @@ cli.main(arguments)
 """
 
 
+@pytest.mark.beside
 def test_without_privileges_it_works_and_says_what_is_missing() -> None:
     if os.geteuid() != 0:
         pytest.skip("needs root to become nobody")
@@ -101,6 +102,7 @@ def limitations_of(command: list[str]) -> dict[str, str]:
     return {one["id"]: one["message"] for one in json.loads(done.stdout)["limitations"]}
 
 
+@pytest.mark.beside
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
 def test_where_proc_hides_others_the_report_says_so() -> None:
     before = Path("/proc/mounts").read_text()
@@ -110,6 +112,7 @@ def test_where_proc_hides_others_the_report_says_so() -> None:
     assert Path("/proc/mounts").read_text() == before
 
 
+@pytest.mark.beside
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a PID namespace")
 def test_in_a_container_the_report_says_whom_it_sees() -> None:
     inside = ["unshare", "--fork", "--pid", "--mount-proc", *ADVISOR, "report", "--json", "--duration", "0"]
@@ -146,6 +149,7 @@ def test_processes_born_and_dying_during_a_sample_harm_nobody() -> None:
     assert not survivors & {pid for sample in samples for pid, _ in sample.gone}
 
 
+@pytest.mark.beside
 def test_a_killed_recording_reads_to_its_last_whole_sample(tmp_path: Path) -> None:
     path = tmp_path / "p.jsonl.zst"
     recording = subprocess.Popen(
@@ -173,6 +177,7 @@ def samples_in(path: Path) -> int:
         return 0
 
 
+@pytest.mark.beside
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_a_recording_with_all_samples_kept(tmp_path: Path, number: signal.Signals) -> None:
     path = tmp_path / "p.jsonl.zst"

@@ -20,11 +20,12 @@ from advisor.cli import recording_service
 from advisor.cli.recording_service import NAME, STATE
 from advisor.profile.codec import load_profile
 
-pytestmark = pytest.mark.host
+pytestmark = [pytest.mark.host, pytest.mark.beside]
 
 NSPAWN = ("systemd-nspawn", "--register=no", "--keep-unit", "--boot", "--console=pipe", "--quiet")
 BOOTS_S = 60.0
 RECORDED_S = 6
+CGROUPS = ("cgroup", "cgroup2")
 PROGRAM = [sys.executable, "-P", "-m", "advisor"]
 
 
@@ -64,12 +65,29 @@ class Container:
         return self.run(f"systemctl show --value --property {name} {unit}").strip()
 
 
+@contextmanager
+def without_groups_of_nspawn() -> Iterator[None]:
+    """It leaves behind the control groups that it makes beside this process."""
+    before = set(groups_of_nspawn())
+    try:
+        yield
+    finally:
+        for group in sorted(set(groups_of_nspawn()) - before, reverse=True):
+            group.rmdir()
+
+
+def groups_of_nspawn() -> list[Path]:
+    tops = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines() if line.split()[2] in CGROUPS]
+    made = [one for top in tops for name in ("payload", "supervisor") for one in Path(top).rglob(name)]
+    return [*made, *(below for one in made for below in one.rglob("*/"))]
+
+
 @pytest.fixture
 def container(tmp_path: Path) -> Iterator[tuple[Container, Path]]:
     """It, and its root."""
     if os.geteuid() != 0 or shutil.which("systemd-nspawn") is None:
         pytest.skip("needs root and systemd-nspawn")
-    with overlay(tmp_path) as root:
+    with without_groups_of_nspawn(), overlay(tmp_path) as root:
         (root / "etc/machine-id").unlink(missing_ok=True)  # that of this host: nspawn takes it for the same machine
         command = [*NSPAWN, f"--directory={root}", f"--machine=advisor-{os.getpid()}", "systemd.unit=basic.target"]
         with subprocess.Popen(
