@@ -10,6 +10,7 @@ from advisor.cli.errors import CommandError, ExitCode
 from advisor.cli.report import Request as Request
 from advisor.cli.report import make
 from advisor.cli.talk import say
+from advisor.render.numbers import plural
 from advisor.render.plan_files import plan_files
 from advisor.render.plan_text import render_plan
 from advisor.report.plan import Artefact
@@ -33,6 +34,8 @@ def _done(folder: Path, artefacts: list[Artefact]) -> str:
     """One line on what lies there now and what to do with it."""
     if not artefacts:
         return f"{folder}: nothing to apply; README.md says why"
-    by_hand = sum(artefact.by_hand for artefact in artefacts)
+    steps, by_hand = plural(len(artefacts), "step"), sum(artefact.by_hand for artefact in artefacts)
+    if by_hand == len(artefacts):
+        return f"{folder}: {steps}, all by hand; README.md says how"
     rest = f", {by_hand} of them by hand" if by_hand else ""
-    return f"{folder}: {len(artefacts)} steps{rest}; read README.md, then run apply.sh as root"
+    return f"{folder}: {steps}{rest}; read README.md, then run apply.sh as root"

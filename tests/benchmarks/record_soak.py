@@ -1,8 +1,9 @@
 """`record` for hours on a host with churn: `python -m tests.benchmarks.record_soak [--minutes 240]`.
 
-At its defaults, while 50 processes a second come and go. Each minute: resident memory, descriptors, threads, CPU. At
-the end: memory of the last quarter against the second one (the first warms up), descriptors and threads of the last
-minute against those of the first, CPU since the start against the budget, and the recording is read back.
+At its defaults, while 50 processes a second come and go. Each minute: resident memory and what of it is anonymous,
+descriptors, threads, CPU. At the end: anonymous memory of the last quarter against the second (the first warms up),
+descriptors and threads of the last minute against those of the first, CPU since the start against the budget, and
+the recording is read back.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from advisor.collect.budget import DEFAULT_SHARE
 from advisor.profile.codec import ProfileReader
 from tests.benchmarks.soaking import MINUTE_S, Minute, Watched, churn, grows
 
+MIB = 1 << 20
 BIRTHS_PER_S = 50.0
 LIFE_S = 2.0
 """Mean life of a process; with the births a hundred are alive at any time, nearly all of them new at each sample."""
@@ -57,14 +59,16 @@ def main() -> int:
         path = Path(folder, "soak.jsonl.zst")
         for number, one in enumerate(soak(given.minutes, path), 1):
             seen.append(one)
-            print(f"{number:4} min  {one.rss_bytes / (1 << 20):.1f} MiB  {one.descriptors} descriptors"
-                  f"  {one.threads} threads  {one.cpu_s / MINUTE_S:.2%} of one CPU", flush=True)  # fmt: skip
+            print(f"{number:4} min  {one.rss_bytes / MIB:.1f} MiB, {one.anonymous_bytes / MIB:.1f} anonymous"
+                  f"  {one.descriptors} descriptors  {one.threads} threads"
+                  f"  {one.cpu_s / MINUTE_S:.2%} of one CPU", flush=True)  # fmt: skip
         samples, processes = 0, set()
         for sample in ProfileReader(path).samples():
             samples += 1
             processes.update((record.pid, record.start_ticks) for record in sample.processes)
         print(f"read back: {samples} samples of {len(processes)} processes, {path.stat().st_size >> 10} KiB")
-    grown = grows("record", "MiB", [one.rss_bytes / (1 << 20) for one in seen], MOST_GROWTH)
+    grows("record", "MiB resident", [one.rss_bytes / MIB for one in seen], MOST_GROWTH)
+    grown = grows("record", "MiB anonymous", [one.anonymous_bytes / MIB for one in seen], MOST_GROWTH)
     first, last = seen[0], seen[-1]
     print(f"descriptors {first.descriptors}, at the end {last.descriptors}; threads {first.threads}, {last.threads}")
     share = sum(one.cpu_s for one in seen) / (len(seen) * MINUTE_S)

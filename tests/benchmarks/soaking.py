@@ -22,9 +22,14 @@ MINUTE_S = 60.0
 
 
 class Minute(NamedTuple):
-    """What one process did in a minute. writes: calls of write, one for each tick of some."""
+    """What one process did in a minute, and holds at its end.
+
+    anonymous_bytes: of rss_bytes, what the process made itself; files that it maps come and go with the memory that
+    others leave. writes: calls of write, one for each tick of some.
+    """
 
     rss_bytes: int
+    anonymous_bytes: int
     cpu_s: float
     writes: int
     descriptors: int
@@ -43,8 +48,10 @@ class Watched:
         self._cpu_s, self._writes = cpu_s, writes
         process = self._process
         with process.oneshot():
-            rss, threads = process.memory_info().rss, process.num_threads()
-        return Minute(rss, cpu_s - was_cpu_s, writes - was_writes, process.num_fds(), threads)
+            memory, threads = process.memory_info(), process.num_threads()
+        return Minute(
+            memory.rss, memory.rss - memory.shared, cpu_s - was_cpu_s, writes - was_writes, process.num_fds(), threads
+        )
 
     def _now(self) -> tuple[float, int]:
         times = self._process.cpu_times()
