@@ -132,16 +132,18 @@ def _redact(args: list[str]) -> list[str]:
             result.append(pending.popleft()(argument))
             continue
         by_program = _by_program(argument, seen)
-        pending = deque(_values_follow(argument, seen))
         result.append(by_program if by_program is not None else _redact_argument(argument))
-        seen.add(argument)
+        seen.add(argument)  # before the next line: a program's own name may be what a secret follows
+        pending = deque(_values_follow(argument, seen))
     return result
 
 
 def _values_follow(argument: str, seen: _Seen) -> list[Hide]:
     """What to do with the next arguments, when this one is an option that takes a secret as its value."""
+    program = argument.rpartition("/")[2]
     for entry in seen.entries():
-        if entry.separate and argument in entry.options:
+        word = program if program in entry.programs else argument
+        if entry.separate and word in entry.options:
             hide = functools.partial(_hide_value, user_ends=entry.user_ends)
             return [_redact_argument if kind == "k" else hide for kind in entry.takes]
     option = _OPTION.fullmatch(argument)

@@ -79,6 +79,11 @@ PROGRAM_OPTIONS = (
     _of("htpasswd", "-b", "-bB", "-Bb", "-cb", "-bc", "-cbB", "-bcB", "-cBb", takes="kkh"),
     _of("htpasswd", "-nb", "-bn", "-nbB", "-bnB", "-nBb", takes="kh"),
     _of("wpa_passphrase", "wpa_passphrase", takes="kh"),
+    _of("radtest", "radtest", takes="kh"),
+    _of("steamcmd", "+login", takes="kh"),
+    _of("neo4j-admin", "set-initial-password"),
+    _of("ceph rbd rados radosgw-admin rbd-nbd mount.ceph", "--key", "--secret", attached=True),
+    _of("airflow superset", "-p", after="create"),
     _of("useradd usermod", "-p"),
     _of("pkcs11-tool pkcs15-tool softhsm2-util", "-p", "--pin", "--so-pin", "--new-pin"),
 )  # fmt: skip

@@ -58,6 +58,12 @@ PLACES = (
     (r"(\bsecret,(?:[^\s]{0,200},)?data=)[^,\s]+", rf"\1{REDACTED}"),  # QEMU's -object secret
     (r"(?i)\b((?:password|identified\s+(?:with\s+[\w']+\s+)?by(?:\s+password)?)(?:\s*\(\s*|\s+))([\\'\"]+)[^\\'\"]+",
      rf"\1\2{REDACTED}"),  # SQL
+    (r"(?i)(\bname[\"']?\s{0,9}[:=]\s{0,9}[\"']?[\w.-]{0,80}(?:pass|secret|token|key)[\w.-]{0,80}[\"']?\s{0,9},\s{0,9}"
+     r"[^\s,]{0,80}?\bvalue[\"']?\s{0,9}[:=]\s{0,9})(?:\"[^\"]*\"|'[^']*'|[^\s,\"'}]+)",
+     rf"\1{REDACTED}"),  # Kubernetes: a variable as a name and a value
+    (r"(?i)(assw(?:or)?d[^;\n]{0,80}?[;\n{]?\s{0,9}\bsend\s+(?:--\s+)?)(?:\"[^\"]*\"|[^\s;]+)",
+     rf"\1{REDACTED}"),  # expect(1)
+    (r"(\brbd:[^\s,]{0,200}?:key=)[^\s,:]+", rf"\1{REDACTED}"),  # QEMU's and librbd's names of images
     (r"((?:^|[\s'\"])(?:h|host|u|user)=[^,\s]*,(?:[^\s]{0,200},)?p=)[^,\s]+", rf"\1{REDACTED}"),  # Percona Toolkit
     (r"(?i)(<[\w:.-]*(?:password|passwd|secret|token)[\w.-]*(?:\s[^<>]{0,200})?>)[^<]+", rf"\1{REDACTED}"),  # XML
     (r"\b((?:echo|printf)\s+(?:-\w+\s+)?)(?:\"[^\"]*\"|'[^']*'|[^\s|;&]+)"
