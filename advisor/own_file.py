@@ -34,7 +34,7 @@ class Unfinished:
         self._path = path
         self._name = f".{path.name[:LONGEST_PREFIX]}.{secrets.token_hex(8)}"
         self._is_open = self._is_beside = True
-        with _said_of(path):
+        with said_of(path):
             self._folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
                 refuse_unless_file(path.name, self._folder, path)
@@ -60,7 +60,7 @@ class Unfinished:
         """From now on the file is at `path`; it may go on growing. Nothing more happens where it is there already."""
         if not self._is_beside:
             return
-        with _said_of(self._path):
+        with said_of(self._path):
             self.file.flush()
             os.replace(self._name, self._path.name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
         self._is_beside = False
@@ -82,7 +82,7 @@ class Unfinished:
 @contextlib.contextmanager
 def whole_file(path: Path) -> Iterator[Unfinished]:
     """The file that is at `path` once the block has ended without an error. Raises OSError."""
-    with _said_of(path), Unfinished(path) as unfinished:
+    with said_of(path), Unfinished(path) as unfinished:
         yield unfinished
         unfinished.take_place()
 
@@ -135,7 +135,7 @@ def refuse_unless_file(name: str, folder: int | None, said: Path) -> None:
 
 
 @contextlib.contextmanager
-def _said_of(path: Path) -> Iterator[None]:
+def said_of(path: Path) -> Iterator[None]:
     """Errors name the file that was asked for, also where its folder or the unfinished one is to blame."""
     try:
         yield

@@ -13,8 +13,11 @@ import numpy as np
 import pytest
 
 from advisor.cli import record
+from advisor.cli.errors import CommandError
 from advisor.predictor import load_predictor
 from advisor.predictor.store import FACTS, FORESTS, save_model
+from advisor.profile.codec import ProfileWriter, load_profile
+from advisor.profile.model import Sample
 from tests.fake_proc import FakeProc
 from tests.in_process import advisor
 from tests.render.trial_samples import random_access
@@ -44,8 +47,8 @@ def recorded(host: Path, out: Path) -> int:
     try:
         with mock.patch.object(record, "keep_only"):  # of this very process
             record.run((str(host / "proc"), str(host / "sys")), out, 0.0, None, (), redact=True)
-    except OSError:
-        return 1
+    except CommandError as error:
+        return error.code
     return 0
 
 
@@ -134,6 +137,40 @@ def test_a_model_is_such_a_file_and_no_name_beside_it_is_followed(tmp_path: Path
     save_model(tmp_path, predictor.facts, {}, np.zeros((1, 1)))
     assert all(stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600 for name in (FORESTS, FACTS))
     assert precious.read_text() == "mine"
+
+
+def test_a_recording_says_what_it_keeps_when_the_disk_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, real, lines = tmp_path / "p.jsonl", ProfileWriter.write_sample, []
+
+    def the_third_finds_no_room(writer: ProfileWriter, sample: Sample, *, redact: bool) -> None:
+        lines.append(sample)
+        if len(lines) == 3:
+            os.dup2(os.open("/dev/full", os.O_WRONLY), writer._file.fileno())
+        real(writer, sample, redact=redact)
+
+    monkeypatch.setattr(ProfileWriter, "write_sample", the_third_finds_no_room)
+    done = advisor("record", "-o", str(path), "--interval", "0.05", "--duration", "120")
+    assert done.returncode == 1
+    assert done.stderr == f"hugepage-advisor: {path}: No space left on device; 2 samples until then are kept\n"
+    assert len(load_profile(path).samples) == 2
+
+
+def test_a_plan_that_finds_no_room_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.fdopen
+
+    def full(descriptor: int, mode: str) -> object:
+        os.dup2(os.open("/dev/full", os.O_WRONLY), descriptor)
+        return real(descriptor, mode)
+
+    monkeypatch.setattr("advisor.save.plan_folder.os.fchmod", lambda *_: None)  # of /dev/full, else
+    monkeypatch.setattr("advisor.save.plan_folder.os.fdopen", full)
+    done = advisor("plan", str(PROFILE), "-o", str(tmp_path / "plan"))
+    assert (done.returncode, done.stderr) == (
+        1,
+        f"hugepage-advisor: {tmp_path}/plan/README.md: No space left on device\n",
+    )
 
 
 def test_a_plan_that_is_written_anew_has_no_script_until_all_else_is_there(

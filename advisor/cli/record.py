@@ -20,6 +20,7 @@ from advisor.privilege.capabilities import keep_only, raised
 from advisor.privilege.needs import NEEDS, WATCHING
 from advisor.procfs.fs import KernelFs
 from advisor.profile.codec import SUFFIXES, ProfileWriter
+from advisor.render.numbers import plural
 
 
 def run(
@@ -32,7 +33,7 @@ def run(
     redact: bool,
 ) -> None:
     """Record until the duration is over or a signal asks to stop, after the sample in progress; then say what was
-    written and what it cost."""
+    written and what it cost. Raises CommandError."""
     check_name(output)
     options = SamplerOptions(
         pids=frozenset(pids) or None,
@@ -41,18 +42,24 @@ def run(
         interval_s=interval_s or DEFAULT_INTERVAL_S,
     )
     written, kept = 0, (*WATCHING, *NEEDS["frames"].least)
-    with stop_when_interrupted() as stop, ProfileWriter(output) as writer:
-        keep_only(kept, idle=() if may_write_beside(output) else WRITE_ANYWHERE)
-        sampler = Sampler(KernelFs(*roots), options)
-        for sample in iterate_samples(sampler, duration_s, stop):
-            if not written:
-                writer.write_header(make_header(sampler, redacted=redact))
-            with nullcontext() if written else raised(*WRITE_ANYWHERE):  # with the first, the file takes its place
-                writer.write_sample(sample, redact=redact)
-            if not written:
-                keep_only(kept)
-            written += 1
-            report_progress(written, sampler)
+    try:
+        with stop_when_interrupted() as stop, ProfileWriter(output) as writer:
+            keep_only(kept, idle=() if may_write_beside(output) else WRITE_ANYWHERE)
+            sampler = Sampler(KernelFs(*roots), options)
+            for sample in iterate_samples(sampler, duration_s, stop):
+                if not written:
+                    writer.write_header(make_header(sampler, redacted=redact))
+                with (
+                    nullcontext() if written else raised(*WRITE_ANYWHERE)
+                ):  # with the first, the file takes its place
+                    writer.write_sample(sample, redact=redact)
+                if not written:
+                    keep_only(kept)
+                written += 1
+                report_progress(written, sampler)
+    except OSError as error:
+        rest = f"; {plural(written, 'sample')} until then are kept" if written else ""
+        raise CommandError(f"{output}: {error.strerror}{rest}", ExitCode.FAILED) from error
     share = sampler.budget.share_spent()
     cost = "" if share is None else f", {share:.2%} of one CPU"
     say(f"{output}: {written} samples, {output.stat().st_size} bytes{cost}")

@@ -19,7 +19,7 @@ import msgspec
 import zstandard
 
 from advisor.foreign_json import ForeignJsonError, decode
-from advisor.own_file import Unfinished, open_new
+from advisor.own_file import Unfinished, open_new, said_of
 from advisor.procfs.facts import Limit
 from advisor.profile.model import PROFILE_SCHEMA, Header, ProcessFacts, ProcessRecord, Profile, Sample
 from advisor.profile.redact_sample import redacted_sample
@@ -78,6 +78,7 @@ class ProfileWriter:
     """
 
     def __init__(self, path: Path, *, new: bool = False, whole: bool = False) -> None:
+        self._path = path
         self._unfinished = None if new else Unfinished(path)
         self._file = open_new(path) if self._unfinished is None else self._unfinished.file
         self._sink = _compressing(path, self._file)
@@ -118,13 +119,14 @@ class ProfileWriter:
             (self._unfinished or self._file).close()
 
     def _write_line(self, line: bytes) -> None:
-        self._sink.write(line)
-        self._sink.write(b"\n")
-        if isinstance(self._sink, zstandard.ZstdCompressionWriter):
-            self._sink.flush(zstandard.FLUSH_BLOCK)
-        else:
-            self._sink.flush()
-        self._file.flush()
+        with said_of(self._path):
+            self._sink.write(line)
+            self._sink.write(b"\n")
+            if isinstance(self._sink, zstandard.ZstdCompressionWriter):
+                self._sink.flush(zstandard.FLUSH_BLOCK)
+            else:
+                self._sink.flush()
+            self._file.flush()
 
 
 class ProfileReader:

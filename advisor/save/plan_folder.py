@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from advisor.foreign_json import ForeignJsonError, decode
-from advisor.own_file import as_bytes
+from advisor.own_file import as_bytes, said_of
 from advisor.render.plan_files import APPLY_NAME, FOLDER_SCHEMA, INDEX_NAME, KEPT_NAME, FolderIndex, PlanFile
 
 FOLDER_MODE, FILE_MODE, SCRIPT_MODE = 0o700, 0o600, 0o700
@@ -46,7 +46,8 @@ def write_folder(folder: Path, files: Sequence[PlanFile]) -> None:
     try:
         earlier = set(_to_replace(folder, handle))
         for file in files:
-            _write(handle, file, beside.setdefault(file.name, f".{file.name}.{secrets.token_hex(8)}"))
+            with said_of(folder / file.name):
+                _write(handle, file, beside.setdefault(file.name, f".{file.name}.{secrets.token_hex(8)}"))
         for name in earlier - (beside.keys() - {APPLY_NAME}):
             os.unlink(name, dir_fd=handle)
         for name in sorted(beside, key=lambda name: name == APPLY_NAME):
