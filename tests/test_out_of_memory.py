@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from unittest import mock
 
@@ -69,6 +71,41 @@ def test_as_much_as_is_asked_for_is_enough(command: str) -> None:
 def test_so_it_is_for_commands_without_the_model(command: str) -> None:
     done = limited(f"ulimit -v {RECORDING.address_space >> 10}; ulimit -d {RECORDING.data >> 10}", command)
     assert done.returncode == 0, done.stderr
+
+
+def test_where_too_few_threads_can_be_started_one_line_says_so() -> None:
+    real, started = threading.Thread.start, []
+
+    def start(thread: threading.Thread) -> None:
+        if len(started) == 5:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        real(thread)
+
+    with mock.patch.object(threading.Thread, "start", start):
+        done = advisor("report", "--duration", "0")
+    assert done.returncode == 1
+    assert "and no more than 5 can be started; raise the limit (pids.max" in done.stderr
+    assert not any(thread.is_alive() for thread in started)
+
+
+@pytest.mark.host
+@pytest.mark.beside
+@pytest.mark.parametrize(
+    "command", ["report --duration 0", "score sample_profiles --summary", "record -o p --duration 0"]
+)
+def test_as_many_threads_as_are_asked_for_are_enough(command: str, tmp_path: Path) -> None:
+    group = Path("/sys/fs/cgroup/pids", f"advisor-{os.getpid()}")
+    try:
+        group.mkdir()
+    except OSError:
+        pytest.skip("no control group can be made here")
+    try:
+        (group / "pids.max").write_text(str(1 + need_of(command.split()[0]).threads))
+        done = limited(f"echo $$ > {group}/cgroup.procs", command.replace("-o p", f"-o {tmp_path}/p.jsonl"))
+        assert done.returncode == 0, done.stderr
+    finally:
+        group.rmdir()
 
 
 def test_more_processors_take_more() -> None:

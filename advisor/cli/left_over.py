@@ -24,7 +24,7 @@ class RestoringCommand(click.Command):
         """Clear up, give up, then run the command. Raises CommandError without room."""
         roots = ctx.find_root().params
         clear_up(roots["procfs"], roots["sysfs"])
-        check_room(self.name or "")
+        check_room(self.name or "", ctx.params.get("jobs"))
         keep_what_is_needed(self.name or "", ctx.params, (roots["procfs"], roots["sysfs"]))
         return super().invoke(ctx)
 
