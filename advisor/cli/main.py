@@ -46,7 +46,8 @@ def cli(context: click.Context, procfs: str, sysfs: str) -> int | None:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         click.echo(context.get_help())
         return None
-    return context.invoke(tui)  # type: ignore[no-any-return]  # its exit code
+    with tui.make_context("tui", [], parent=context) as asked:
+        return tui.invoke(asked)  # type: ignore[no-any-return]  # its exit code
 
 
 @cli.command()

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import click
 import pytest
@@ -115,6 +116,19 @@ def test_commands_of_a_group_below_restore_too(killed: Path, monkeypatch: pytest
     as_user(monkeypatch, 1000)
     assert "root" in CliRunner().invoke(top, ["model", "train"]).stderr
     assert CliRunner().invoke(top, ["model", "--help"]).stderr == ""
+
+
+def test_so_does_the_program_without_a_command(killed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    as_user(monkeypatch, 1000)
+    monkeypatch.setattr("sys.stdin", Mock(isatty=lambda: True))
+    monkeypatch.setattr("sys.stdout", Mock(isatty=lambda: True))
+    shown: list[object] = []
+    monkeypatch.setattr("advisor.cli.tui.run", lambda *arguments, **_: shown.append(arguments))
+    said: list[str] = []
+    monkeypatch.setattr("advisor.cli.left_over.say", said.append)
+    cli.main([], standalone_mode=False)
+    assert len(shown) == 1
+    assert "root" in said[0]
 
 
 def test_the_usual_look_imports_nothing_heavy() -> None:
