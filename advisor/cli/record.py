@@ -49,9 +49,8 @@ def run(
             for sample in iterate_samples(sampler, duration_s, stop):
                 if not written:
                     writer.write_header(make_header(sampler, redacted=redact))
-                with (
-                    nullcontext() if written else raised(*WRITE_ANYWHERE)
-                ):  # with the first, the file takes its place
+                # With the first sample the file takes its place.
+                with nullcontext() if written else raised(*WRITE_ANYWHERE):
                     writer.write_sample(sample, redact=redact)
                 if not written:
                     keep_only(kept)
