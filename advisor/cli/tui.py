@@ -14,7 +14,7 @@ from advisor import __version__
 from advisor.cli.errors import CommandError, ExitCode
 from advisor.render.escape import visible, visible_lines
 from advisor.tui.app import AdvisorApp
-from advisor.tui.hangup import end_with_terminal
+from advisor.tui.hangup import end_with_input
 from advisor.tui.watch_app import INTERRUPTED
 from advisor.watch.child import Watcher
 from advisor.watch.frames import Job
@@ -33,8 +33,7 @@ def run(roots: tuple[str, str], profile: Path | None, interval_s: float | None, 
         raise CommandError("the interface needs a terminal; `report` prints without one", ExitCode.USAGE)
     _check(profile)
     job = Job(*roots, profile=None if profile is None else str(profile), interval_s=interval_s, redact=redact)
-    if not is_served:
-        end_with_terminal(sys.stdin.fileno(), INTERRUPTED)
+    end_with_input(sys.stdin.fileno(), INTERRUPTED)
 
     def trial() -> Trier:
         from advisor.watch.trial_child import Trier
@@ -64,6 +63,8 @@ def _check(profile: Path | None) -> None:
 def show(app: AdvisorApp) -> int:
     """Run it. Raises CommandError where a bug ended it: by then the terminal is as it was."""
     app.run()
+    if isinstance(app.failure, BrokenPipeError):  # the server of the page: nobody looks any more
+        return INTERRUPTED
     if app.failure is not None:
         raise CommandError(_report(app.failure), ExitCode.FAILED)
     return app.return_code or 0

@@ -16,13 +16,14 @@ from textual.widgets import Input, Static
 from advisor.own_file import write_new
 from advisor.render.escape import visible
 from advisor.tui.ink import Ink
+from advisor.tui.sized import Sized
 
 
 class Refused(Exception):
     """It cannot be written there; the message says why, as the end of a sentence."""
 
 
-class AskPath(ModalScreen[Path | None]):
+class AskPath(Sized, ModalScreen[Path | None]):
     """Asks for a path and has `write` write there. Result: the path, or None where nobody wanted it.
 
     write: runs beside the screen; raises Refused, OSError, ValueError where the path will not do.

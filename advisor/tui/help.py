@@ -12,6 +12,8 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from advisor.tui.sized import Sized
+
 KEYS = (
     ("up down, k j", "move; page up, page down, home, end"),
     ("enter", "everything of one process; escape goes back"),
@@ -57,7 +59,7 @@ COLUMN_HELP = (
 )
 
 
-class HelpScreen(ModalScreen[None]):
+class HelpScreen(Sized, ModalScreen[None]):
     """Any of the keys that open it closes it."""
 
     DEFAULT_CSS = """

@@ -5,10 +5,11 @@ from __future__ import annotations
 from textual.screen import Screen
 
 from advisor.tui.ink import Ink
+from advisor.tui.sized import Sized
 from advisor.watch.frames import Tick, WhatIf
 
 
-class LiveScreen(Screen[None]):
+class LiveScreen(Sized, Screen[None]):
     """The application gives it each tick that is shown, and what is wanted by now."""
 
     def take(self, tick: Tick, what_if: WhatIf, ink: Ink) -> None:

@@ -19,6 +19,7 @@ from advisor.render.numbers import count, plural
 from advisor.report.host import Host
 from advisor.report.process import Alternative, ProcessEntry, RecommendationEntry
 from advisor.tui.ink import Ink
+from advisor.tui.sized import Sized
 from advisor.tui.what_if import Policy, policies, wanted_policy, with_policy
 from advisor.watch.frames import WhatIf
 
@@ -33,7 +34,7 @@ UNKNOWN = "no rule proposes it: the plan will say what it takes, or why it canno
 SHARED = "what is asked for one process goes for all that share its memory"
 
 
-class PolicyScreen(ModalScreen[WhatIf | None]):
+class PolicyScreen(Sized, ModalScreen[WhatIf | None]):
     """Result: what is wanted then, or None where nothing was chosen."""
 
     DEFAULT_CSS = """

@@ -12,6 +12,7 @@ from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.events import Resize
 from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widget import Widget
@@ -23,6 +24,7 @@ from advisor.report.process import ProcessEntry
 from advisor.trial.live_document import LiveMetric, LivePlan, LiveTrial, SoFar
 from advisor.tui.ask_path import ask_for_text
 from advisor.tui.ink import Ink
+from advisor.tui.sized import Sized
 from advisor.tui.themes import role_styles
 from advisor.tui.trial_form import LOOKING, TrialForm
 from advisor.tui.trial_settings import SettingsError, TrialSettings
@@ -81,7 +83,7 @@ def open_trial(
         app.push_screen(TrialScreen(source, process, settings or TrialSettings()), keep)
 
 
-class TrialScreen(ModalScreen[TrialSettings]):
+class TrialScreen(Sized, ModalScreen[TrialSettings]):
     """One process, one trial. Result: what was typed last, for the next time."""
 
     DEFAULT_CSS = """
@@ -139,7 +141,7 @@ class TrialScreen(ModalScreen[TrialSettings]):
     def on_unmount(self) -> None:
         self._source.end()
 
-    def on_resize(self) -> None:
+    def on_resize(self, event: Resize) -> None:  # noqa: ARG002  # that of all screens
         self._show_running()
         self._show_result()
 

@@ -10,6 +10,7 @@ from textual.app import App, ComposeResult
 from textual.containers import Vertical
 from textual.events import Event, Paste
 from textual.message import Message
+from textual.screen import Screen
 from textual.widgets import Static
 
 from advisor.interrupts import INTERRUPTING
@@ -26,6 +27,7 @@ from advisor.tui.live_screen import LiveScreen
 from advisor.tui.record import RecordKey
 from advisor.tui.replay import ReplayBar
 from advisor.tui.rows import View
+from advisor.tui.sized import Sized
 from advisor.tui.source import Source
 from advisor.tui.table import ProcessTable
 from advisor.tui.themes import DARK, THEMES, role_styles
@@ -36,6 +38,10 @@ INTERRUPTED = 130
 
 LOADING = "Looking at this host ..."
 OPENING = "Opening the recording ..."
+
+
+class FirstScreen(Sized, Screen[None]):
+    """The host and its processes; all others lie above it."""
 
 
 class WatchApp(App[None]):
@@ -76,6 +82,9 @@ class WatchApp(App[None]):
         self._asking = Asking(source)
         self._ink = Ink()
         self._recording = RecordKey(self, source.order)
+
+    def get_default_screen(self) -> FirstScreen:
+        return FirstScreen()
 
     def compose(self) -> ComposeResult:
         yield HostPanel(self.TITLE or "")

@@ -1,10 +1,11 @@
-"""`record` for hours on a host with churn: `python -m tests.benchmarks.record_soak [--minutes 240]`.
+"""`record` for hours on a host with churn: `python -m tests.benchmarks.record_soak [--minutes 240] [--births 50]`.
 
-At its defaults, while 50 processes a second come and go. As root it sees nobody else (a PID namespace): what others
-start on this host would fill what a recording remembers of arguments, names and mapped files. Each minute: resident
-memory and what of it is anonymous, descriptors, threads, CPU. At the end: anonymous memory of the last quarter
-against the second (the first warms up), descriptors and threads of the last against those of the first (the fewest:
-a minute may end while a thread reads), CPU since the start against the budget, and the recording is read back.
+At its defaults, while processes come and go, so many each second: twice as many in half the time are as many. As
+root it sees nobody else (a PID namespace): what others start on this host would fill what a recording remembers of
+arguments, names and mapped files. Each minute: resident memory and what of it is anonymous, descriptors, threads,
+CPU. At the end: anonymous memory of the last quarter against the second (the first warms up), descriptors and threads
+of the last against those of the first (the fewest: a minute may end while a thread reads), CPU since the start
+against the budget, and the recording is read back.
 """
 
 from __future__ import annotations
@@ -26,7 +27,6 @@ from advisor.profile.codec import ProfileReader
 from tests.benchmarks.soaking import MINUTE_S, Minute, Watched, churn, grows
 
 MIB = 1 << 20
-BIRTHS_PER_S = 50.0
 LIFE_S = 2.0
 """Mean life of a process; with the births a hundred are alive at any time, nearly all of them new at each sample."""
 
@@ -41,10 +41,10 @@ END_S = 60.0
 """Seconds that the recording may take to end: it is compressed as it grows, so there is little left to do."""
 
 
-def soak(minutes: int, path: Path) -> Iterator[Minute]:
+def soak(minutes: int, births_per_s: float, path: Path) -> Iterator[Minute]:
     """The recording, minute by minute; ended by SIGTERM. Raises RuntimeError where it ends with an error."""
     command = [sys.executable, "-m", "advisor", "record", "-o", str(path)]
-    with churn(BIRTHS_PER_S, LIFE_S, MOST_MIB), subprocess.Popen(command) as process:
+    with churn(births_per_s, LIFE_S, MOST_MIB), subprocess.Popen(command) as process:
         watched = Watched(psutil.Process(process.pid))
         began = time.monotonic()
         for number in range(1, minutes + 1):
@@ -58,13 +58,14 @@ def soak(minutes: int, path: Path) -> Iterator[Minute]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=int, default=240)
+    parser.add_argument("--births", type=float, default=50.0, help="processes that begin each second")
     given = parser.parse_args()
     if os.geteuid() == 0 and os.getpid() != 1:
         return subprocess.run([*ALONE, sys.executable, *sys.orig_argv[1:]], check=False).returncode
     seen: list[Minute] = []
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "soak.jsonl.zst")
-        for number, one in enumerate(soak(given.minutes, path), 1):
+        for number, one in enumerate(soak(given.minutes, given.births, path), 1):
             seen.append(one)
             print(f"{number:4} min  {one.rss_bytes / MIB:.1f} MiB, {one.anonymous_bytes / MIB:.1f} anonymous"
                   f"  {one.descriptors} descriptors  {one.threads} threads"

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import psutil
 import pytest
@@ -79,3 +84,52 @@ def test_a_browser_with_the_key_sees_the_first_screen_and_nobody_else_does(
     while any(child.is_running() for child in started) and time.monotonic() < give_up:
         time.sleep(0.05)
     assert not any(child.is_running() for child in started)
+
+
+@contextmanager
+def page() -> Iterator[tuple[subprocess.Popen[bytes], BinaryIO, BinaryIO]]:
+    """The interface as the server starts it for a page, from when it begins to draw, with its input and output.
+
+    Killed where it does not end.
+    """
+    served = {"TEXTUAL_DRIVER": "textual.drivers.web_driver:WebDriver", "COLUMNS": "88", "ROWS": "27"}
+    command = [sys.executable, "-m", "advisor", "tui", str(PROFILE)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes, env=os.environ | served) as process:
+        killer = threading.Timer(PATIENCE_S, process.kill)
+        killer.start()
+        try:
+            orders, shown = cast("BinaryIO", process.stdin), cast("BinaryIO", process.stdout)
+            assert shown.readline() == b"__GANGLION__\n"
+            yield process, orders, shown
+        finally:
+            killer.cancel()
+            process.kill()
+
+
+def ended(process: subprocess.Popen[bytes]) -> tuple[int, bytes]:
+    """Exit code, and what it had to say."""
+    return process.wait(), cast("BinaryIO", process.stderr).read()
+
+
+def test_a_page_that_is_measured_and_left_at_once_ends() -> None:
+    """As a browser does that only takes a picture: two sizes were at odds for ever, and nothing ended it."""
+    with page() as (process, orders, shown):
+        for order in ({"type": "resize", "width": 88, "height": 31}, {"type": "quit"}):
+            said = json.dumps(order).encode()
+            orders.write(b"M" + len(said).to_bytes(4, "big") + said)
+        orders.flush()
+        shown.read()
+        assert ended(process) == (0, b"")
+
+
+@pytest.mark.parametrize("gone", ["input", "output", "both"])
+def test_a_page_ends_with_its_server(gone: str) -> None:
+    with page() as (process, orders, shown):
+        if gone != "output":
+            orders.close()
+        if gone == "input":
+            shown.read()
+        shown.close()
+        code, errors = ended(process)
+    assert (code, errors.strip()) in {(130, b""), (130, b"hugepage-advisor: interrupted")}  # before its first screen
