@@ -12,7 +12,8 @@ import os
 import signal
 import sys
 
-MIB = 1 << 20
+from advisor.units import MIB
+
 MAP_HUGETLB = 0x40000
 
 

@@ -16,8 +16,9 @@ import os
 import resource
 import sys
 
+from advisor.units import MIB
+
 PAGE = mmap.PAGESIZE
-MIB = 1 << 20
 PIPE_BYTES = 1 << 20
 F_SETPIPE_SZ = 1031
 MLOCK_ONFAULT = 1

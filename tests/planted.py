@@ -16,9 +16,10 @@ import select
 import sys
 from collections.abc import Callable
 
+from advisor.units import MIB
+
 PR_SET_THP_DISABLE = 41
 MAP_HUGETLB = 0x40000
-MIB = 1 << 20
 SPARSE_STEP = 2 * MIB
 """One touched page in each of these: the worst case for huge pages."""
 

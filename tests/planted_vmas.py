@@ -17,8 +17,9 @@ import sys
 import tempfile
 from collections.abc import Callable
 
+from advisor.units import MIB
+
 PAGE = mmap.PAGESIZE
-MIB = 1 << 20
 SIZE = 32 * MIB
 PROT_READ, PROT_WRITE = mmap.PROT_READ, mmap.PROT_WRITE
 MAP_SHARED, MAP_PRIVATE, MAP_ANONYMOUS = mmap.MAP_SHARED, mmap.MAP_PRIVATE, mmap.MAP_ANONYMOUS

@@ -27,9 +27,9 @@ from advisor.trial.document import Policy, Trial, Way
 from advisor.trial.schema import trial_schema
 from advisor.trial.summary import compare
 from advisor.trial.trial import Progress
+from advisor.units import MIB
 from tests.render import trial_samples as samples
 
-MIB = 1 << 20
 WORK = "import time; data = bytearray(16 << 20); time.sleep(0.5); print('rate = 5'); print('rate = 42.5')"
 """Touches 16 MiB and stays long enough to be looked at."""
 

@@ -18,10 +18,10 @@ from advisor.profile.model import Profile
 from advisor.recommendation import Wish, Wishes
 from advisor.report.plan import HostPlan
 from advisor.rules import Policy
+from advisor.units import GIB
 from tests.fake_proc import FakeProc
 from tests.procfs.test_smaps import entry
 
-GIB = 1 << 30
 PMD = 2 << 20
 BOUND, FREE = 10, 20
 STATUS = "Name:\tworker\nUid:\t0\t0\t0\t0\nVmRSS:\t2097152 kB\nRssAnon:\t2097152 kB\nTHP_enabled:\t1\nSigQ:\t0/1\n"

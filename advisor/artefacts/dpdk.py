@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from advisor.artefacts.model import Artefact, count, lines, size_label, slug
 from advisor.artefacts.quoting import comment
-
-MIB = 1 << 20
+from advisor.units import MIB
 
 
 def dpdk_memory(name: str, page_bytes: int, by_node: Sequence[int], *, directory: str) -> Artefact:

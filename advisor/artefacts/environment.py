@@ -9,11 +9,10 @@ from collections.abc import Mapping, Sequence
 from advisor.artefacts.drop_ins import drop_in
 from advisor.artefacts.model import Artefact, count, lines, size_label, slug
 from advisor.artefacts.quoting import printable, systemd_word
+from advisor.units import GIB
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 """Names of environment variables (environ(7), POSIX)."""
-
-GIB = 1 << 30
 
 
 def allocator_settings(allocator: str, page_bytes: int | None, heap_bytes: int | None = None) -> dict[str, str]:

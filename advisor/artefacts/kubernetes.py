@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from advisor.artefacts.model import Artefact, count, lines, size_label, slug
 from advisor.artefacts.quoting import comment, dns_label, yaml_text
-
-MIB = 1 << 20
+from advisor.units import MIB
 
 
 def pod_resources(name: str, page_bytes: int, pages: int, memory_bytes: int) -> Artefact:

@@ -7,13 +7,11 @@ from collections.abc import Mapping, Sequence
 
 from advisor.artefacts.model import Artefact, lines, slug
 from advisor.artefacts.quoting import comment, printable
+from advisor.units import MIB
 
 PLACEHOLDER = re.compile(r"\b(?:SIZE|0xBYTES|MB|PAGES|N|GID|NODE|COMMAND|PATH|NAME)\b|(?<=/node)X\b")
 """Words in the table that stand for a number or name: SIZE bytes, 0xBYTES the same in hexadecimal, MB MiB, PAGES or N
 pages of the pool; the others only a person knows."""
-
-
-MIB = 1 << 20
 
 
 def fill(setting: str, numbers: Mapping[str, str]) -> str:

@@ -13,8 +13,7 @@ from typing import NamedTuple
 
 from advisor.cli.errors import CommandError, ExitCode
 from advisor.render.numbers import human_bytes
-
-MIB = 1 << 20
+from advisor.units import MIB
 
 
 class Need(NamedTuple):

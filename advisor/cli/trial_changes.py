@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 
 from advisor.procfs.fs import KernelFs
 from advisor.procfs.hugetlb import POOLS_FOLDER
-from advisor.procfs.text import KIB, parse_value, read_optional
+from advisor.procfs.text import parse_value, read_optional
 from advisor.procfs.thp import THP_FOLDER, parse_choice
 from advisor.trial.document import Way
+from advisor.units import KIB
 
 
 def settings_needed(ways: Iterable[Way], fs: KernelFs, pool_bytes: int | None) -> list[str]:

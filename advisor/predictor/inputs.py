@@ -12,6 +12,8 @@ from typing import Literal
 
 import polars as pl
 
+from advisor.units import MIB
+
 Group = Literal["passive", "referenced", "density", "soft-dirty"]
 
 INPUTS_VERSION = 2
@@ -24,8 +26,6 @@ LEAST_CPU_CORES = 0.01
 LEAST_TURNOVER = 1e-4
 """Share of its memory per CPU second below which replacing memory is no activity. Source: own choice. Reason: less
 than one whole replacement in three hours of CPU."""
-
-MIB = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from collections import Counter
 
 from advisor.procfs.errors import MalformedError
 from advisor.procfs.facts import NumaPlacement
-from advisor.procfs.text import KIB, whole_lines
+from advisor.procfs.text import whole_lines
+from advisor.units import KIB
 
 _LINE = re.compile(rb"[0-9a-f]{1,16} (\S+)(.*)")
 _BIND = re.compile(r"bind(?:=(?:static|relative))?:([0-9,-]{1,200})")

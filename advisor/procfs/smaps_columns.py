@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from advisor.procfs.smaps_lines import FLAGS_FIELD, HEADER, KIB, UNKNOWN_ELIGIBLE, label_and_unit, parse_lines
+from advisor.procfs.smaps_lines import FLAGS_FIELD, HEADER, UNKNOWN_ELIGIBLE, label_and_unit, parse_lines
+from advisor.units import KIB
 
 Int64s = npt.NDArray[np.int64]
 UInt64s = npt.NDArray[np.uint64]

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 from advisor.procfs.errors import IncompleteError, MalformedError
 from advisor.procfs.fs import decode
+from advisor.units import KIB
 
-KIB = 1024
 FLAGS_FIELD = "VmFlags"
 UNKNOWN_ELIGIBLE = -1
 MAX_VALUE = (1 << 63) - 1

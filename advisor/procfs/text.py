@@ -11,13 +11,13 @@ from typing import TypeVar
 
 from advisor.procfs.errors import IncompleteError, KernelTextError, MalformedError, MissingError
 from advisor.procfs.fs import KernelFs
+from advisor.units import KIB
 
 T = TypeVar("T")
 
 LARGEST_NUMBER = (1 << 63) - 1
 """Largest number that is taken as a fact: counts and bytes are kept as signed 64-bit integers downstream."""
 
-KIB = 1024
 """Bytes in the kernel's "kB" (proc_pid_status(5), proc_meminfo(5))."""
 
 _NODE_LIST = re.compile(r"[0-9]{1,5}(?:-[0-9]{1,5})?(?:,[0-9]{1,5}(?:-[0-9]{1,5})?)*")

@@ -13,6 +13,7 @@ from advisor.recommendation.setup import Row, Setup, in_kubernetes, label_of
 from advisor.recommendation.sizing import concerns_shmem
 from advisor.recommendation.tenants import Means, service_of
 from advisor.rules import Policy
+from advisor.units import GIB
 
 GLIBC = "glibc"
 """The allocator with a text of its own."""
@@ -31,8 +32,6 @@ MOUNT_USERS = frozenset({"dpdk", "ovs-dpdk", "spdk", "vpp"})
 
 SYSV = frozenset({"oracle", "db2"})
 """Applications whose memory is SysV shared memory, in a pool for one group of users alone, and which lock it."""
-
-GIB = 1 << 30
 
 
 def with_huge_pages(row: Row, recommendation: Recommendation, rows: Sequence[Row], setup: Setup) -> list[Artefact]:

@@ -7,13 +7,13 @@ import polars as pl
 from advisor.rules.conditions import (
     ADVISED_POOL_APPLICATIONS,
     COVERED_SHARE,
-    GIB,
     HUGETLBPAGE,
     col,
     is_one_of,
     slotted_base_bytes,
 )
 from advisor.rules.engine import Confidence, PageSize, Policy, Severity, rule
+from advisor.units import GIB
 
 THEME = "applications"
 """Theme of every rule in this file."""

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
-from advisor.rules.conditions import (
-    LARGE_BYTES,
-    MIB,
-    THP_OFF_STANCES,
-    TRANSHUGE,
-    col,
-    large_on_base_pages,
-)
+from advisor.rules.conditions import LARGE_BYTES, THP_OFF_STANCES, TRANSHUGE, col, large_on_base_pages
 from advisor.rules.engine import Confidence, Policy, Severity, rule
+from advisor.units import MIB
 
 THEME = "applications"
 """Theme of every rule in this file."""

@@ -5,12 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from advisor.knowledge.applications import load_applications
-
-MIB = 1 << 20
-"""Bytes of one MiB (IEC 80000-13)."""
-
-GIB = 1 << 30
-"""Bytes of one GiB (IEC 80000-13)."""
+from advisor.units import MIB
 
 SMALL_BYTES = 32 * MIB
 """Bytes. Source: vendor TLB tables. Reason: the last-level data TLB of current server cores reaches 6 to 16

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
-from advisor.rules.conditions import LARGE_BYTES, MIB, THP_OFF_STANCES, TRANSHUGE, col
+from advisor.rules.conditions import LARGE_BYTES, THP_OFF_STANCES, TRANSHUGE, col
 from advisor.rules.engine import Confidence, Policy, Severity, rule
+from advisor.units import MIB
 
 THEME = "eligibility"
 """Theme of every rule in this file."""

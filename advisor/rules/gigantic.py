@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
-from advisor.rules.conditions import GIB, GIGANTIC_APPLICATIONS, HUGETLBPAGE, POOL_APPLICATIONS, col, is_one_of
+from advisor.rules.conditions import GIGANTIC_APPLICATIONS, HUGETLBPAGE, POOL_APPLICATIONS, col, is_one_of
 from advisor.rules.engine import Confidence, PageSize, Policy, Severity, rule
+from advisor.units import GIB
 
 THEME = "gigantic pages"
 """Theme of every rule in this file."""

@@ -6,9 +6,7 @@ import polars as pl
 
 from advisor.rules.conditions import (
     COVERED_SHARE,
-    GIB,
     HUGETLBPAGE,
-    MIB,
     POOL_APPLICATIONS,
     col,
     is_one_of,
@@ -16,6 +14,7 @@ from advisor.rules.conditions import (
     slotted_base_bytes,
 )
 from advisor.rules.engine import Confidence, PageSize, Policy, Scope, Severity, rule
+from advisor.units import GIB, MIB
 
 THEME = "pools"
 """Theme of every rule in this file."""

@@ -4,16 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
-from advisor.rules.conditions import (
-    LARGE_BYTES,
-    MIB,
-    SMALL_BYTES,
-    TRANSHUGE,
-    col,
-    large_on_base_pages,
-    slotted_base_bytes,
-)
+from advisor.rules.conditions import LARGE_BYTES, SMALL_BYTES, TRANSHUGE, col, large_on_base_pages, slotted_base_bytes
 from advisor.rules.engine import IDLE_CPU_CORES, Confidence, PageSize, Policy, Severity, rule
+from advisor.units import MIB
 
 THEME = "process"
 """Theme of every rule in this file."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
-from advisor.rules.conditions import COVERED_SHARE, HUGETLBPAGE, LARGE_BYTES, MIB, TRANSHUGE, col
+from advisor.rules.conditions import COVERED_SHARE, HUGETLBPAGE, LARGE_BYTES, TRANSHUGE, col
 from advisor.rules.engine import Confidence, PageSize, Policy, Severity, rule
+from advisor.units import MIB
 
 THEME = "shared memory"
 """Theme of every rule in this file."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import polars as pl
 
-from advisor.rules.conditions import COVERED_SHARE, HUGETLBPAGE, MIB, TRANSHUGE, col
+from advisor.rules.conditions import COVERED_SHARE, HUGETLBPAGE, TRANSHUGE, col
 from advisor.rules.engine import Confidence, PageSize, Policy, Severity, rule
 from advisor.rules.gigantic import beyond_pmd_reach, can_use_gigantic
+from advisor.units import MIB
 
 THEME = "virtual machines"
 """Theme of every rule in this file."""

@@ -46,12 +46,12 @@ from advisor.trial.journal import restore_left_over
 from advisor.trial.settings import HostSettings, SettingError
 from advisor.trial.trial import Progress
 from advisor.trial.verdict import MIN_COVERAGE
+from advisor.units import MIB
 
 BUILD_FOLDER = Path("/var/tmp/hugepage-advisor-campaign")  # noqa: S108 (the user's own machine, as root)
 BUILD_TIMEOUT_S = 600.0
 """A build that takes longer than ten minutes hangs."""
 
-MIB = 1 << 20
 
 ENVIRONMENT = {"LC_ALL": "C", "TZ": "UTC"}
 """So that numbers are printed and parsed in one way."""

@@ -17,8 +17,7 @@ from advisor.trial.journal import Journal
 from advisor.trial.knob import ALLOWED_ROOTS, current_value
 from advisor.trial.settings import HostSettings, SettingError
 from advisor.trial.state import STATE_DIRECTORY
-
-MIB = 1 << 20
+from advisor.units import MIB
 
 QUIET_CPU_SHARE = 0.1
 """Share of all CPUs used by others up to which a run may start. Source: the trial's own bound for a busy host."""

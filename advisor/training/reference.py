@@ -17,8 +17,7 @@ from advisor.training.labels import Role, roles_of
 from advisor.training.pooling import pooled
 from advisor.trial.document import Comparison, Environment, Interval, Summary
 from advisor.trial.summary import NOISY_SPREAD
-
-KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+from advisor.units import GIB, KIB, MIB
 
 ORIGIN_FAMILY = "qemu-guest"
 """The case that the project began with: which pages should back a virtual machine's memory?"""

@@ -9,6 +9,7 @@ from advisor.training.baselines import OURS, OURS_AS_IN_TRIAL
 from advisor.training.chart import points_of, text_chart
 from advisor.training.evaluate import Case, Coverage, Evaluation, Variant
 from advisor.training.scores import WORTH_IT, Score
+from advisor.units import GIB
 
 MOST_REGRET, WORST_REGRET, MOST_WASTED = 1.02, 1.15, 0.10
 """The project's aims: geometric mean and worst of the regret, and the share of intrusive advice for nothing."""
@@ -25,8 +26,6 @@ OUTPUT_TITLES = {
     "further": "1G pool over 2M pool",
     "gigantic": "1G pool over base pages",
 }
-
-GIB = 1 << 30
 
 
 def evaluation_lines(evaluation: Evaluation) -> list[str]:

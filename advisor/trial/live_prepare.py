@@ -18,10 +18,10 @@ from advisor.trial.dose import MIN_POPULATED_SHARE, Choice, choose
 from advisor.trial.environment import memory_available_bytes
 from advisor.trial.live_document import Eligible, LivePlan, Memory
 from advisor.trial.text import percent
+from advisor.units import MIB
 
 T = TypeVar("T")
 
-MIB = 1 << 20
 
 FLOOR_SHARE = 0.05
 FLOOR_BYTES = 256 * MIB

@@ -10,12 +10,12 @@ from advisor.trial.live_document import Measure, Memory, Step, Window
 from advisor.trial.live_measures import METRIC, SMALLEST_CLAIM, Conclusion, kept_share
 from advisor.trial.proxies import PROXIES, WAITS
 from advisor.trial.text import percent
+from advisor.units import MIB
 
 KEPT_SHARE = 0.9
 """Of the collapsed bytes that should still be huge at the end. Reason: a service that frees and maps memory loses
 some all the time; a tenth lost makes the dose another one."""
 
-MIB = 1 << 20
 
 CORRELATED = 0.5
 """From here on windows are worth a third of their number, which the reader should know."""

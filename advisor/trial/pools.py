@@ -11,6 +11,7 @@ from advisor.procfs.hugetlb import read_pools
 from advisor.trial.environment import memory_available_bytes
 from advisor.trial.errors import BusyError, SettingError
 from advisor.trial.settings import HostSettings
+from advisor.units import MIB
 
 HEADROOM = 1.1
 """Pool for each byte that was seen resident: allocators reserve whole mappings, and every mapping ends in a page of
@@ -19,8 +20,6 @@ block that fills others."""
 
 FLOOR_BYTES = 512 << 20
 """MemAvailable that stays beside the pools and beside what the command needs on base pages."""
-
-MIB = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)

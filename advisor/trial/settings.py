@@ -11,15 +11,15 @@ from advisor.procfs.errors import KernelTextError
 from advisor.procfs.fs import KernelFs
 from advisor.procfs.hugetlb import POOLS_FOLDER
 from advisor.procfs.meminfo import parse_meminfo
-from advisor.procfs.text import KIB, parse_value
+from advisor.procfs.text import parse_value
 from advisor.procfs.thp import THP_FOLDER
 from advisor.trial.errors import BusyError, SettingError, TightMemoryError
 from advisor.trial.journal import Journal
 from advisor.trial.knob import current_value
+from advisor.units import KIB, MIB
 
 __all__ = ["BusyError", "HostSettings", "SettingError", "TightMemoryError"]
 
-MIB = 1 << 20
 
 RESERVE = "sys/vm/min_free_kbytes"
 """Below the procfs root. Any write of a THP mode raises it to what khugepaged recommends (mm/khugepaged.c

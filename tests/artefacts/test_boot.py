@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from advisor import artefacts
 from advisor.artefacts import PoolChange, pool_parameters
 from advisor.procfs.configuration import ConfiguredValue
+from advisor.units import GIB, MIB
 
-MIB, GIB = 1 << 20, 1 << 30
 SIZES = {"2M": 2 * MIB, "1G": GIB}
 PAGES = st.integers(0, 999)
 

@@ -13,10 +13,10 @@ from advisor.artefacts import Artefact, PoolChange, ThpChange
 from advisor.artefacts.conflicts import THP_FOLDER
 from advisor.artefacts.kinds import KINDS
 from advisor.procfs.configuration import ConfiguredValue, HostConfiguration
+from advisor.units import GIB, MIB
 
 GOLDEN = Path(__file__).parent / "golden"
 UPDATE_ENV = "HUGEPAGE_ADVISOR_UPDATE_GOLDEN"
-MIB, GIB = 1 << 20, 1 << 30
 
 POOL_2M = PoolChange(2 * MIB, 4300, 0, default_page_bytes=2 * MIB)
 POOL_1G_NODES = [PoolChange(GIB, 4, 0, 0, 2 * MIB), PoolChange(GIB, 2, 0, 1, 2 * MIB)]

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from advisor import artefacts
 from advisor.artefacts import PoolChange, ThpChange, pool_parameters
 from advisor.artefacts.model import kib, plain_path, size_label, slug, unit_name
+from advisor.units import GIB, MIB
 
-MIB, GIB = 1 << 20, 1 << 30
 BAD_UNITS = [
     "",
     "a.scope",

@@ -7,8 +7,8 @@ import pytest
 from advisor.artefacts import application_settings, numbers_for
 from advisor.artefacts.settings import PLACEHOLDER
 from advisor.knowledge.applications import load_applications
+from advisor.units import GIB
 
-GIB = 1 << 30
 TABLE = load_applications()
 SETTINGS = [
     (application.id, size, settings)

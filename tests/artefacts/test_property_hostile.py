@@ -16,8 +16,8 @@ from advisor import artefacts
 from advisor.artefacts import Artefact
 from advisor.artefacts.mounts import escaped_unit_path
 from advisor.artefacts.quoting import comment, dns_label, systemd_word, xml_comment, xml_text, yaml_text
+from advisor.units import GIB, MIB
 
-MIB, GIB = 1 << 20, 1 << 30
 SPECIAL = "%$`\"'\\#;&|<>(){}[]*?!~=,:@/- \t\n\r\x00\x1b\x7f\x85\u2028\u202e\ud800é日"
 hostile = st.text(st.one_of(st.sampled_from(SPECIAL), st.characters()), max_size=30)
 shown = hostile.filter(lambda text: bool(text) and text.isprintable())

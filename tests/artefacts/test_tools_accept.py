@@ -15,9 +15,9 @@ import yaml
 from advisor import artefacts
 from advisor.artefacts import Artefact
 from advisor.artefacts.mounts import escaped_unit_path
+from advisor.units import GIB, MIB
 from tests.artefacts.test_golden import CASES, CONFIGURATION
 
-MIB, GIB = 1 << 20, 1 << 30
 HOSTILE_NAMES = [
     "web 1",
     "a'b\"c",

@@ -24,9 +24,9 @@ import psutil
 
 from advisor.collect.budget import DEFAULT_SHARE
 from advisor.profile.codec import ProfileReader
+from advisor.units import MIB
 from tests.benchmarks.soaking import MINUTE_S, Minute, Watched, churn, grows
 
-MIB = 1 << 20
 LIFE_S = 2.0
 """Mean life of a process; with the births a hundred are alive at any time, nearly all of them new at each sample."""
 

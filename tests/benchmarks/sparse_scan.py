@@ -20,8 +20,8 @@ from advisor.collect.page_slots import Shape
 from advisor.procfs.fs import KernelFs
 from advisor.procfs.pagemap_scan import PagemapScanner, Vma
 from advisor.procfs.text import parse_value
+from advisor.units import GIB
 
-GIB = 1 << 30
 ROUNDS = 5
 MAP_NORESERVE = 0x4000
 PMD_SIZE = "kernel/mm/transparent_hugepage/hpage_pmd_size"

@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import psutil
 
+from advisor.units import MIB
 from advisor.watch.worker import INTERVAL_S
 from tests.benchmarks.soaking import MINUTE_S, Minute, Watched, churn, grows, reference
 from tests.benchmarks.tui_paint import on_terminal, until_drawn
@@ -38,6 +39,10 @@ LOOKING_AROUND = (
     *(b"\r", b"2", b"3", b"4", b"5", b"6", b"1", b"\x1b[27u"),
     *(b">", b"r", b"0", b"\x1b[F", b"\x1b[H", b"/python", b"\r", b"\x1b[27u", b"t", b"t", b"t", b"?", b"\x1b[27u"),
 )
+
+
+JUDGED = ("interface", "watcher")
+"""The processes of a minute that must not grow."""
 
 
 class Seen(NamedTuple):
@@ -94,14 +99,14 @@ def main() -> int:
     for number, seen in enumerate(soak(given.minutes, given.pace), 1):
         minutes.append(seen)
         print(f"{number:4} min", end="")
-        for name in ("interface", "watcher"):
+        for name in JUDGED:
             one = getattr(seen, name)
-            print(f"  {name} {one.rss_bytes >> 20} MiB {seen.tick_s(one) * 1000:.1f} ms/tick", end="")
+            print(f"  {name} {one.rss_bytes // MIB} MiB {seen.tick_s(one) * 1000:.1f} ms/tick", end="")
         print(f"  {seen.watcher.writes} ticks  reference {seen.reference_s * 1000:.1f} ms", flush=True)
     grown = False
-    for name in ("interface", "watcher"):
+    for name in JUDGED:
         ones = [(seen, getattr(seen, name)) for seen in minutes]
-        grown |= grows(name, "MiB", [one.rss_bytes / (1 << 20) for _, one in ones], MOST_GROWTH)
+        grown |= grows(name, "MiB", [one.rss_bytes / MIB for _, one in ones], MOST_GROWTH)
         ticks = [seen.tick_s(one) / seen.reference_s for seen, one in ones]
         grown |= grows(name, "times the reference, CPU of a tick", ticks, MOST_GROWTH)
     return int(grown)

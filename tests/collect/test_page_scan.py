@@ -25,8 +25,8 @@ from advisor.collect.page_slots import IN_RAM, NUMBER, Shape, Slots, SlotTally, 
 from advisor.procfs.pagemap_scan import HUGE, PRESENT, SWAPPED, Regions, Vma
 from advisor.profile.model import Mapping
 from advisor.profile.pages import SlotGroup
+from advisor.units import MIB
 
-MIB = 1 << 20
 PAGE = 4096
 PMD = 2 * MIB
 SLOT_PAGES = 512

@@ -15,10 +15,9 @@ from advisor.procfs.fs import KernelFs
 from advisor.procfs.pagemap_scan import Vma
 from advisor.profile.model import Cost, HostState, Sample
 from advisor.profile.probes import DENSITY_EDGES
+from advisor.units import GIB, MIB
 from tests.fake_proc import FakeProc
 
-MIB = 1 << 20
-GIB = 1 << 30
 PMD = 2 * MIB
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from advisor.units import MIB
 from tests.fake_proc import FakeProc
 from tests.procfs.test_pagemap_scan import MAPS
 from tests.procfs.test_parsers_on_damaged_text import SOUND
 from tests.procfs.test_smaps import MODERN, entry
 
-MIB = 1 << 20
 PIDS = (1, 10, 11)
 HUGETLB = {"KernelPageSize": 2048, "MMUPageSize": 2048}
 """Of a VMA, KiB."""

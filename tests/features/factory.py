@@ -18,10 +18,8 @@ from advisor.profile.model import (
     Sample,
     Skipped,
 )
+from advisor.units import KIB, MIB
 
-KIB = 1024
-MIB = 1024 * KIB
-GIB = 1024 * MIB
 BASE_PAGE = 4 * KIB
 PMD = 2 * MIB
 

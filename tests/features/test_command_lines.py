@@ -7,9 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advisor.features.command_lines import JavaSizes, guest_ram_parts, java_sizes
-
-MIB = 1 << 20
-GIB = 1 << 30
+from advisor.units import GIB, MIB
 
 
 @pytest.mark.parametrize(

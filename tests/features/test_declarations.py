@@ -5,7 +5,8 @@ import pytest
 
 from advisor.features import FEATURES, SCHEMA, UnknownFeatureError, explain_feature, feature_table
 from advisor.profile.model import Skipped
-from tests.features.factory import KIB, MIB, mapping, process, profile, sample, stat, status
+from advisor.units import KIB, MIB
+from tests.features.factory import mapping, process, profile, sample, stat, status
 
 
 @pytest.mark.parametrize("name", FEATURES)

@@ -9,19 +9,8 @@ from hypothesis import strategies as st
 from advisor.features import feature_table
 from advisor.procfs.facts import Thp, ThpSize
 from advisor.profile.model import Mapping
-from tests.features.factory import (
-    BASE_PAGE,
-    KIB,
-    MIB,
-    PMD,
-    host_state,
-    mapping,
-    process,
-    profile,
-    sample,
-    status,
-    thp,
-)
+from advisor.units import KIB, MIB
+from tests.features.factory import BASE_PAGE, PMD, host_state, mapping, process, profile, sample, status, thp
 from tests.features.strategies import mappings, shmem_resident, value
 
 

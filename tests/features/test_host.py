@@ -8,7 +8,8 @@ from advisor.features import feature_table
 from advisor.features.host_thp import effective_enabled, effective_shmem_enabled, is_mthp_enabled
 from advisor.procfs.facts import BuddyZone, Cpu, HugetlbPool, Pressure, PressureLine, ThpSize
 from advisor.profile.model import HostState, Sample
-from tests.features.factory import BASE_PAGE, GIB, KIB, MIB, PMD, host_state, mapping, process, profile, sample, thp
+from advisor.units import GIB, KIB, MIB
+from tests.features.factory import BASE_PAGE, PMD, host_state, mapping, process, profile, sample, thp
 
 
 def row(*hosts: HostState, maps: list[Any] | None = None, **facts: Any) -> dict[str, Any]:

@@ -6,21 +6,8 @@ import pytest
 
 from advisor.features import feature_table
 from advisor.profile.model import ProcessRecord, Sample
-from tests.features.factory import (
-    GIB,
-    KIB,
-    MIB,
-    PMD,
-    SMAPS_FIELDS,
-    host_state,
-    mapping,
-    process,
-    profile,
-    sample,
-    stat,
-    status,
-    thp,
-)
+from advisor.units import GIB, KIB, MIB
+from tests.features.factory import PMD, SMAPS_FIELDS, host_state, mapping, process, profile, sample, stat, status, thp
 
 
 def row(*records: ProcessRecord | Sample, **facts: Any) -> dict[str, Any]:

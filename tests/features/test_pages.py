@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from advisor.features.bloat import Limits, forecast, limits_of
 from advisor.features.table import feature_table
 from advisor.profile.pages import PageScan, SlotGroup, VmaPages
-from tests.features.factory import MIB, PMD, host_state, mapping, process, profile, sample, thp
+from advisor.units import MIB
+from tests.features.factory import PMD, host_state, mapping, process, profile, sample, thp
 
 PAGE = 4096
 FULL = 512

@@ -11,7 +11,8 @@ from msgspec.structs import replace
 from advisor.features import feature_table
 from advisor.procfs.facts import CgroupHugetlb, CgroupMembership, CgroupMemory, HugetlbPool, NumaPlacement
 from advisor.profile.model import ProcessFacts
-from tests.features.factory import GIB, MIB, PMD, host_state, mapping, process, profile, sample, status
+from advisor.units import GIB, MIB
+from tests.features.factory import PMD, host_state, mapping, process, profile, sample, status
 
 SERVICE = [CgroupMembership(0, [], "/pods/a")]
 

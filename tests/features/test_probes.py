@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from advisor.features import SCHEMA, feature_table
 from advisor.features.probes import FEATURES, density_values, dirty_values, touch_values
 from advisor.profile.probes import DENSITY_EDGES, Density, DirtyReading, ProcessProbes, TouchReading
-from tests.features.factory import BASE_PAGE, GIB, KIB, MIB, PMD, process, profile, sample, status
+from advisor.units import GIB, KIB, MIB
+from tests.features.factory import BASE_PAGE, PMD, process, profile, sample, status
 
 DELAYS_S = (0.001, 0.004, 0.016, 0.064, 0.256)
 RANDOM_MIB = (104, 133, 233, 552, 982)

@@ -8,7 +8,8 @@ from advisor.features import feature_table
 from advisor.features.program import cgroup_path
 from advisor.procfs.facts import CgroupMembership, ElfFacts, ProgramFacts
 from advisor.profile.model import ProcessFacts
-from tests.features.factory import GIB, MIB, PMD, mapping, process, profile, sample, stat, status
+from advisor.units import GIB, MIB
+from tests.features.factory import PMD, mapping, process, profile, sample, stat, status
 
 
 def row(facts: ProcessFacts | None, **sections: Any) -> dict[str, Any]:

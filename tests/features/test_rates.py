@@ -6,7 +6,8 @@ import pytest
 
 from advisor.features import feature_table
 from advisor.profile.model import HostState, Sample, Skipped
-from tests.features.factory import BASE_PAGE, MIB, host_state, mapping, process, profile, sample, stat
+from advisor.units import MIB
+from tests.features.factory import BASE_PAGE, host_state, mapping, process, profile, sample, stat
 
 RATES = ["minor_faults_per_s", "major_faults_per_s", "cpu_cores", "rss_growth_bytes_per_s"]
 

@@ -9,7 +9,8 @@ from msgspec.structs import replace
 from advisor.features import feature_table
 from advisor.procfs.facts import HugetlbPool, ProgramFacts
 from advisor.profile.model import Mapping, ProcessFacts
-from tests.features.factory import GIB, KIB, MIB, host_state, mapping, process, profile, sample, thp
+from advisor.units import GIB, KIB, MIB
+from tests.features.factory import host_state, mapping, process, profile, sample, thp
 
 ARENA = 0x7F1724000000
 """A multiple of 64 MiB, where glibc puts the heap of a thread's arena."""

@@ -4,7 +4,8 @@ from typing import Any
 
 from advisor.features import feature_table
 from advisor.profile.model import ProcessRecord
-from tests.features.factory import GIB, KIB, MIB, PMD, mapping, process, profile, sample, status
+from advisor.units import GIB, KIB, MIB
+from tests.features.factory import PMD, mapping, process, profile, sample, status
 
 SHARING = ["shared_object_bytes", "sharing_processes", "sharing_page_table_bytes", "sharing_leader"]
 

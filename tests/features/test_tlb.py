@@ -7,7 +7,8 @@ import pytest
 from advisor.features import feature_table
 from advisor.features.tlb import reach_bytes
 from advisor.procfs.facts import HugetlbPool, TlbLevel
-from tests.features.factory import BASE_PAGE, GIB, MIB, PMD, host_state, mapping, process, profile, sample
+from advisor.units import GIB, MIB
+from tests.features.factory import BASE_PAGE, PMD, host_state, mapping, process, profile, sample
 
 LEVELS = [
     TlbLevel(1, BASE_PAGE, 64, "table"),

@@ -11,7 +11,8 @@ from advisor.features import feature_table, why_not_huge
 from advisor.features.why_not_huge import REMEDIES
 from advisor.procfs.facts import ThpSize
 from advisor.profile.model import HostState, Mapping, Profile
-from tests.features.factory import KIB, MIB, PMD, host_state, mapping, process, profile, sample, status, thp
+from advisor.units import KIB, MIB
+from tests.features.factory import PMD, host_state, mapping, process, profile, sample, status, thp
 from tests.features.strategies import base_bytes, mappings
 
 

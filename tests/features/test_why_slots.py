@@ -13,9 +13,9 @@ from advisor.features import why_not_huge
 from advisor.procfs.facts import BuddyZone, CgroupMembership, CgroupMemory, PinnedRange
 from advisor.profile.model import HostState, Mapping, ProcessFacts
 from advisor.profile.pages import PageScan, Refusal, SlotGroup, VmaPages
+from advisor.units import MIB
 from tests.features.factory import (
     BASE_PAGE,
-    MIB,
     PMD,
     SMAPS_FIELDS,
     host_state,

@@ -17,11 +17,11 @@ from advisor.collect.folios import scan_folios
 from advisor.procfs.fs import KernelFs
 from advisor.procfs.pagemap_scan import Vma, parse_reachable
 from advisor.profile.pages import FolioCounts
+from advisor.units import KIB, MIB
 from tests.host.knobs import THP, setting
 
 pytestmark = pytest.mark.host
 
-KIB, MIB = 1 << 10, 1 << 20
 PAGE = mmap.PAGESIZE
 PMD = 2 * MIB
 FOLIO = 64 * KIB

@@ -18,11 +18,11 @@ from advisor.collect.sampler import Sampler
 from advisor.procfs.fs import KernelFs
 from advisor.procfs.pagemap_scan import PagemapScanner, Vma
 from advisor.profile.pages import PageScan, SlotGroup, VmaPages
+from advisor.units import GIB, MIB
 from tests.programs import planted
 
 pytestmark = pytest.mark.host
 
-MIB, GIB = 1 << 20, 1 << 30
 PAGE = mmap.PAGESIZE
 MAP_NORESERVE = 0x4000
 MOST_MEMORY = 20 * MIB

@@ -24,7 +24,6 @@ from tests.host.knobs import pool
 pytestmark = pytest.mark.host
 
 PROGRAM = Path(__file__).parents[1] / "backends.py"
-MIB = 1 << 20
 
 
 @contextmanager

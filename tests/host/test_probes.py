@@ -18,11 +18,11 @@ from advisor.procfs.errors import KernelTextError
 from advisor.procfs.fs import KernelFs
 from advisor.procfs.pagemap_scan import PRESENT, PagemapScanner, Vma
 from advisor.profile.probes import ProcessProbes
+from advisor.units import MIB
 from tests.programs import planted
 
 pytestmark = pytest.mark.host
 
-MIB = 1 << 20
 PAGE = mmap.PAGESIZE
 
 

@@ -16,12 +16,12 @@ from advisor.collect.host_reader import HostReader
 from advisor.features.supply import Supply, supply
 from advisor.procfs.fs import KernelFs
 from advisor.procfs.meminfo import parse_meminfo
+from advisor.units import GIB, MIB
 from tests.host.knobs import POOLS, setting
 
 pytestmark = pytest.mark.host
 
 PROGRAM = Path(__file__).parents[1] / "fragment.py"
-MIB, GIB = 1 << 20, 1 << 30
 PMD_KIB, GIGANTIC_KIB = 2048, 1048576
 
 LEAST_BYTES = 6 * GIB

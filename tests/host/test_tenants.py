@@ -26,12 +26,12 @@ from advisor.profile.codec import load_profile
 from advisor.render.plan_files import plan_files
 from advisor.report.document import encode_report
 from advisor.save.plan_folder import write_folder
+from advisor.units import MIB
 from tests.host.knobs import THP, current, setting
 from tests.programs import PLANTED, program
 
 pytestmark = pytest.mark.host
 
-MIB = 1 << 20
 GAINS_MIB = 512
 """MiB of the program that gains: enough that rules and model see a gain in random reads."""
 

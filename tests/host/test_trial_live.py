@@ -26,13 +26,13 @@ from advisor.trial.dose import choose
 from advisor.trial.live_measures import spread_of
 from advisor.trial.live_prepare import children_of, memory_of
 from advisor.trial.proxies import cpu_seconds
+from advisor.units import MIB
 from tests.host.knobs import THP
 from tests.programs import planted, program
 from tests.response_server import build, compiler
 
 pytestmark = pytest.mark.host
 
-MIB = 1 << 20
 SERVER_MIB = 64
 """Working set in 4 KiB pages: 16384, four times the largest second-level TLB known. Reason: its lines, 1 MiB, fit a
 second-level cache, which no neighbour shares; at 512 MiB huge pages give more, and neighbours as much again."""

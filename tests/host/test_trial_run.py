@@ -18,12 +18,12 @@ from advisor.trial.document import Trial
 from advisor.trial.journal import Journal, restore_left_over
 from advisor.trial.trial import TrialRequest, run_trial
 from advisor.trial.ways import policies_of
+from advisor.units import MIB
 from tests.host.knobs import POOLS, THP, current
 from tests.trial.commands import is_running
 
 pytestmark = pytest.mark.host
 
-MIB = 1 << 20
 SIZE_MIB = 192
 
 PROGRAM = f"""

@@ -28,7 +28,6 @@ from tests.host.knobs import THP, pool, setting
 
 pytestmark = pytest.mark.host
 
-MIB = 1 << 20
 PR_SET_THP_DISABLE = 41
 PATIENCE_S = 10
 """Longest wait for a program to have its pages; JVM and PostgreSQL need about one second."""

@@ -23,9 +23,10 @@ from advisor.collect.session import listening, make_header
 from advisor.procfs.fs import KernelFs
 from advisor.procfs.khugepaged_trace import tracefs_of
 from advisor.profile.model import Profile
+from advisor.units import MIB
 from tests.host.knobs import THP, setting
 from tests.in_process import advisor
-from tests.planted_vmas import MIB, SIZE, pmd_bytes
+from tests.planted_vmas import SIZE, pmd_bytes
 from tests.programs import planted_vma
 
 pytestmark = pytest.mark.host

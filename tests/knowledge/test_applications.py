@@ -8,8 +8,8 @@ import pytest
 
 from advisor.knowledge.applications import STANCES, Application, Stance, load_applications
 from advisor.knowledge.versions import fits_any, parse_version
+from advisor.units import GIB
 
-GIB = 1 << 30
 AT_LEAST = 40
 """Applications, runtimes and libraries that the table must know."""
 

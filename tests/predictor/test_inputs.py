@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from advisor.features import FEATURES, SCHEMA
 from advisor.predictor.inputs import GROUPS, INPUTS, input_frame, inputs_of
-from tests.training.synthetic import GIB, MIB, STATES, features
+from advisor.units import GIB, MIB
+from tests.training.synthetic import STATES, features
 
 IDENTITY = {"host", "pid", "start_ticks", "name", "user", "cgroup", "executable", "application_id", "runtime"}
 PAGE_SIZES = {"host_base_page_bytes", "host_pmd_bytes"}

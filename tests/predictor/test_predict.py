@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from advisor.features import SCHEMA
 from advisor.predictor import OUTPUTS, Predictor
 from advisor.predictor.predict import gain_of, nearest
+from advisor.units import GIB, MIB
 from tests.training import synthetic
-from tests.training.synthetic import GIB, MIB, features, law
+from tests.training.synthetic import features, law
 
 
 @pytest.fixture(scope="module")

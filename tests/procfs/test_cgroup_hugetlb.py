@@ -17,9 +17,8 @@ from advisor.procfs.cgroup import (
 from advisor.procfs.errors import MalformedError
 from advisor.procfs.facts import CgroupHugetlb, CgroupMembership
 from advisor.procfs.fs import KernelFs
+from advisor.units import GIB, MIB
 
-MIB = 1 << 20
-GIB = 1 << 30
 V1_UNLIMITED_2M = (1 << 63) - 2 * MIB
 """What a 64-bit kernel with 4 KiB pages prints for no limit on 2 MiB pages, in bytes."""
 

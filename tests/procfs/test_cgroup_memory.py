@@ -8,9 +8,9 @@ import pytest
 
 from advisor.procfs.cgroup_memory import parse_hugetlb_accounting, read_all_cgroup_memory
 from advisor.procfs.facts import CgroupMembership, CgroupMemory
+from advisor.units import GIB
 from tests.procfs.test_cgroup_hugetlb import write_tree
 
-GIB = 1 << 30
 V2 = {
     "cgroup.controllers": "memory\n",
     "system.slice/memory.max": f"{8 * GIB}\n",

@@ -12,8 +12,8 @@ from advisor.procfs.errors import IncompleteError, KernelTextError, MalformedErr
 from advisor.procfs.facts import NumaPlacement
 from advisor.procfs.numa_maps import parse_numa_maps
 from advisor.procfs.text import node_list
+from advisor.units import MIB
 
-MIB = 1 << 20
 LINES = b"""\
 55d0c0a00000 default file=/usr/bin/qemu mapped=900 N0=900 kernelpagesize_kB=4
 7f0000000000 bind:1 file=/anon_hugepage\\040(deleted) huge dirty=5 N0=2 N1=3 kernelpagesize_kB=2048

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from advisor.procfs.errors import IncompleteError, KernelTextError, MalformedError
 from advisor.procfs.smaps import SmapsParser, VmaTable, last_boundary, parse_smaps
 from advisor.procfs.smaps_lines import parse_lines, parse_smaps_rollup
+from advisor.units import KIB
 
-KIB = 1024
 MODERN = [
     *("Size", "KernelPageSize", "MMUPageSize", "Rss", "Pss", "Pss_Dirty"),
     *("Shared_Clean", "Shared_Dirty", "Private_Clean", "Private_Dirty", "Referenced", "Anonymous", "KSM", "LazyFree"),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.rules.rows import GIB, MIB, PMD, QUIET, Values
+from advisor.units import GIB, MIB
+from tests.rules.rows import PMD, QUIET, Values
 
 PROGRAM: Values = {
     **QUIET,

@@ -12,7 +12,8 @@ from advisor.profile.model import ProcessFacts
 from advisor.recommendation import recommend
 from advisor.report.document import Report
 from advisor.report.process import ProcessEntry
-from tests.features.factory import GIB, MIB, host_state, mapping, process, profile, sample, stat, status, thp
+from advisor.units import GIB, MIB
+from tests.features.factory import host_state, mapping, process, profile, sample, stat, status, thp
 from tests.recommendation.planted_rows import program
 from tests.recommendation.test_gains import BIG, advised, predicted
 from tests.rules.application_examples import CLICKHOUSE, MONGODB, MONGODB_7, MONGODB_8, POSTGRESQL, REDIS, UCX

@@ -17,8 +17,8 @@ from advisor.recommendation.plan import EMPTY_PLAN
 from advisor.recommendation.process_artefacts import with_huge_pages, without_thp
 from advisor.recommendation.setup import in_kubernetes
 from advisor.recommendation.tenants import Means
+from advisor.units import GIB, MIB
 from tests.recommendation.planted_rows import program
-from tests.rules.rows import GIB, MIB
 
 REASON = Reason("x", "matched", "low", Words("x"))
 POD = "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod1.slice/cri-containerd-2.scope"

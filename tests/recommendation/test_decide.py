@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from advisor.recommendation import Recommendation, recommend
+from advisor.units import GIB, MIB
 from tests.recommendation.planted_rows import program
 from tests.rules.application_examples import REDIS as REDIS_ROW
-from tests.rules.rows import GIB, HOST, MIB, PMD, Values, frame
+from tests.rules.rows import HOST, PMD, Values, frame
 
 BIG = {"anon_bytes": 4 * GIB, "slotted_anon_bytes": 4 * GIB, "slot_bytes": 4 * GIB}
 

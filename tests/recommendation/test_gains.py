@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from advisor.predictor import OUTPUTS, Thresholds
 from advisor.recommendation import Gain, Predicted, Recommendation, decisions, recommend
 from advisor.recommendation.gains import Expectation, gain_from_now, in_words, present
+from advisor.units import GIB, MIB
 from tests.recommendation.planted_rows import program
-from tests.rules.rows import GIB, MIB, PMD, QUIET, Values, frame
+from tests.rules.rows import PMD, QUIET, Values, frame
 
 PLAIN = Thresholds(least_gain=0.02, caution=0.0, pool_margin=0.0, gigantic_margin=0.0)
 LEVEL = 0.9

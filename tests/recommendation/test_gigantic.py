@@ -6,8 +6,9 @@ import pytest
 
 from advisor.recommendation import recommend
 from advisor.recommendation.gigantic import gigantic_verdict
+from advisor.units import GIB, MIB
 from tests.recommendation.planted_rows import program
-from tests.rules.rows import GIB, MIB, frame
+from tests.rules.rows import frame
 
 BOOT = {"host_gigantic_boot_pages": 22, "host_pool_gigantic_unused_pages": 1, "host_gigantic_supply_pages": 4}
 

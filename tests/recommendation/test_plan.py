@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from advisor.features import SCHEMA
 from advisor.recommendation import Plan, recommend
+from advisor.units import GIB, MIB
 from tests.recommendation.planted_rows import TINY, program
-from tests.rules.rows import GIB, MIB, PMD, Values, frame
+from tests.rules.rows import PMD, Values, frame
 
 BACKENDS = 300
 BIG = {"anon_bytes": 4 * GIB, "slotted_anon_bytes": 4 * GIB, "slot_bytes": 4 * GIB}

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from advisor.recommendation import Plan, ProcessAdvice, Recommendation, recommend
+from advisor.units import GIB, MIB
 from tests.recommendation.planted_rows import PLANTED
-from tests.rules.rows import GIB, MIB, PMD, frame
+from tests.rules.rows import PMD, frame
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,9 @@ from advisor.procfs.facts import CgroupHugetlb, HugetlbPool
 from advisor.profile.model import HostState
 from advisor.recommendation import Plan, Wish, Wishes, recommend
 from advisor.rules import Policy
+from advisor.units import GIB, MIB
 from tests.recommendation.planted_rows import program
-from tests.rules.rows import GIB, MIB, PMD, Values, frame
+from tests.rules.rows import PMD, Values, frame
 
 POOL = Wish(Policy.HUGETLB)
 

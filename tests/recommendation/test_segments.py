@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from advisor.recommendation.segments import in_words, pieces
+from advisor.units import GIB, MIB
 from tests.recommendation.planted_rows import program
-from tests.rules.rows import GIB, MIB, PMD, Values, frame
+from tests.rules.rows import PMD, Values, frame
 
 BIG = {"anon_bytes": 2 * GIB, "slotted_anon_bytes": 2 * GIB}
 

@@ -10,8 +10,9 @@ from advisor.procfs.facts import Thp, ThpSize
 from advisor.profile.model import HostState
 from advisor.recommendation import Plan, recommend
 from advisor.recommendation.model import Tenant
+from advisor.units import GIB, MIB
 from tests.recommendation.planted_rows import program
-from tests.rules.rows import GIB, MIB, PMD, Values, frame
+from tests.rules.rows import PMD, Values, frame
 
 BIG: Values = {"anon_bytes": 4 * GIB, "slotted_anon_bytes": 4 * GIB, "slot_bytes": 4 * GIB}
 THIN: Values = {"anon_bytes": 60 * MIB, "slotted_anon_bytes": 50 * MIB, "huge_page_growth_bytes": 8 * GIB}

@@ -13,6 +13,7 @@ from advisor.recommendation.model import PoolTerm
 from advisor.recommendation.pool_state import PoolNow
 from advisor.recommendation.pool_terms import Part, asked_terms
 from advisor.rules import Policy
+from advisor.units import GIB, MIB
 from tests.recommendation.planted_rows import (
     ADVISED,
     DISABLED,
@@ -27,7 +28,7 @@ from tests.recommendation.test_application_words import BIG, words_of
 from tests.recommendation.test_pools import guest, two_nodes
 from tests.recommendation.test_pools import pool as pool_of
 from tests.rules.application_examples import REDIS
-from tests.rules.rows import GIB, MIB, PMD, Values, frame
+from tests.rules.rows import PMD, Values, frame
 
 THP, POOL = Wish(Policy.THP), Wish(Policy.HUGETLB)
 MODES = ("never", "madvise", "always")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from advisor.recommendation import Recommendation, Wish, Wishes, recommend
 from advisor.rules import Policy
+from advisor.units import GIB, MIB
 from tests.recommendation.planted_rows import DISABLED, RANDOM_ACCESS, TINY, program
-from tests.rules.rows import GIB, MIB, PMD, Values, frame
+from tests.rules.rows import PMD, Values, frame
 
 POOL = Wish(Policy.HUGETLB)
 

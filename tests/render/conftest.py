@@ -41,7 +41,8 @@ from advisor.report.process import (
     ProcessEntry,
     Totals,
 )
-from tests.render.processes import GIB, KIB, MIB, make_processes, reason
+from advisor.units import GIB, KIB, MIB
+from tests.render.processes import make_processes, reason
 
 
 def make_host() -> Host:

@@ -18,8 +18,7 @@ from advisor.report.process import (
     WhyNotHuge,
 )
 from advisor.report.reasons import Reason
-
-KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+from advisor.units import GIB, KIB, MIB
 
 
 def reason(rule: str, severity: str, message: str, **evidence: int | float | str | None) -> Reason:

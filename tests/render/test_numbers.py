@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advisor.render.numbers import BINARY_UNITS, duration, human_bytes, percent, rate
-
-KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+from advisor.units import GIB, KIB, MIB
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ from advisor.render.markdown import render_markdown
 from advisor.render.probe_words import probe_lines
 from advisor.render.text import render_text
 from advisor.report.process import ProbeCost, Probed
+from advisor.units import MIB
 from tests.render.conftest import make_report
 from tests.render.processes import make_processes
 
-MIB = 1 << 20
 COST = ProbeCost(0.42, 0.1, 0.125)
 PROBED = Probed(
     features={

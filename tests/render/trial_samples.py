@@ -18,8 +18,8 @@ from advisor.trial.document import (
     Way,
 )
 from advisor.trial.summary import compare, summarise, warnings_of
+from advisor.units import GIB, MIB
 
-MIB, GIB = 1 << 20, 1 << 30
 ENVIRONMENT = Environment(
     kernel="6.12.9",
     arch="x86_64",

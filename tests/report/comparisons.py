@@ -10,8 +10,9 @@ from advisor.report.compare import compare_reports
 from advisor.report.comparison import Comparison, FieldChange
 from advisor.report.document import Report, Tool
 from advisor.report.process import ProcessEntry
+from advisor.units import GIB, MIB
 from tests.render.conftest import make_report
-from tests.render.processes import GIB, MIB, advice, make_processes, memory, process, reason
+from tests.render.processes import advice, make_processes, memory, process, reason
 
 NOW = datetime.datetime(2026, 1, 15, 12, tzinfo=datetime.UTC)
 BOOT = "11111111-2222-3333-4444-555555555555"

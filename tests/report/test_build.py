@@ -35,8 +35,8 @@ from advisor.report.build import build_report
 from advisor.report.document import Report, encode_report
 from advisor.report.process import ProcessEntry
 from advisor.report.schema import report_schema
+from advisor.units import GIB, KIB, MIB
 
-KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 FIELDS = ["Size", "Rss", "Pss", "Anonymous", "AnonHugePages", "Swap"]
 NOW = datetime.datetime(2026, 1, 15, 10, 20, 30, tzinfo=datetime.UTC)
 UPTIME_S, WALL_TIME = 5000.0, 1_760_005_000.0

@@ -26,12 +26,12 @@ from advisor.report.build_close_up import NOT_YET, build_close_up
 from advisor.report.build_history import build_history, huge_coverage
 from advisor.report.build_vmas import build_vmas
 from advisor.report.close_up import CloseUp, CloseUpVma
+from advisor.units import MIB
 from tests.fake_proc import FakeProc, mapping
 from tests.procfs.test_smaps import entry
 
 SAMPLES = Path(__file__).resolve().parents[2] / "sample_profiles"
 PMD = 2 << 20
-MIB = 1 << 20
 FIELDS = ("Rss", "Anonymous", "AnonHugePages", "ShmemPmdMapped", "FilePmdMapped", "Shared_Hugetlb", "Private_Hugetlb")
 FIELDS = (*FIELDS, "Swap")
 SUMMED = ("size", "rss", "anon_huge", "file_huge", "hugetlb", "swap")

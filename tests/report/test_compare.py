@@ -16,8 +16,9 @@ from advisor.report.comparison import FieldChange, encode_comparison
 from advisor.report.document import Report
 from advisor.report.process import ProcessEntry
 from advisor.report.schema import COMPARISON_SCHEMA_PATH, comparison_schema, schema_text
+from advisor.units import GIB, MIB
 from tests.render.conftest import make_report
-from tests.render.processes import GIB, MIB, advice, memory, process, reason
+from tests.render.processes import advice, memory, process, reason
 from tests.report.comparisons import BOOT, before_and_after, changed, compared, report_of
 
 LEAVE = advice("leave", reason("small-process", "info", "Too little."))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.rules.rows import GIB, LARGE, MIB, POOL_USER, Example, Values
+from advisor.units import GIB, MIB
+from tests.rules.rows import LARGE, POOL_USER, Example, Values
 
 ALWAYS: Values = {"host_thp_enabled": "always"}
 

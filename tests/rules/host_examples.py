@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.rules.rows import GIB, MIB, SPARSE, Example
+from advisor.units import GIB, MIB
+from tests.rules.rows import SPARSE, Example
 
 HOST_RULES = {
     "memory-tight": Example(

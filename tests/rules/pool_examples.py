@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.rules.rows import BEYOND, GIB, GUEST, LARGE, MIB, POOL_USER, SHARED, Example
+from advisor.units import GIB, MIB
+from tests.rules.rows import BEYOND, GUEST, LARGE, POOL_USER, SHARED, Example
 
 SHARED_MEMORY = {
     "shared-memory-heavy-page-tables": Example(

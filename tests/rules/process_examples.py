@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.rules.rows import GIB, LARGE, MIB, POOL_USER, SPARSE, Example
+from advisor.units import GIB, MIB
+from tests.rules.rows import LARGE, POOL_USER, SPARSE, Example
 
 FAULTING = {
     "minor_faults_per_s": 300_000.0,

@@ -7,9 +7,8 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from advisor.features import SCHEMA
+from advisor.units import GIB, MIB
 
-MIB = 1 << 20
-GIB = 1 << 30
 PMD = 2 * MIB
 Values = dict[str, Any]
 

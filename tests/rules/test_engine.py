@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from advisor.features import SCHEMA
 from advisor.rules import RULES, Confidence, Rule, Scope, Severity, Status, evaluate
 from advisor.rules.text import show_bytes, show_seconds, show_share
-from tests.rules.rows import GIB, LARGE, QUIET, frame
+from advisor.units import GIB
+from tests.rules.rows import LARGE, QUIET, frame
 
 EXTREMES = (0, 1, 4096, 1 << 21, 1 << 30, 1 << 62, -1)
 WORDS = ("always", "madvise", "never", "postgresql", "java", "", "defer")

@@ -24,8 +24,9 @@ from advisor.trial.document import (
     Way,
 )
 from advisor.trial.summary import compare, summarise
+from advisor.units import GIB, MIB
 from tests.features import factory
-from tests.training.synthetic import GIB, MIB, law
+from tests.training.synthetic import law
 
 POLICIES = {
     "base": Policy("base", "base"),

@@ -8,7 +8,8 @@ from advisor.profile.model import Profile
 from advisor.training.dataset import MEASUREMENT_SCHEMA, Measurement, StateProfile, environment_id
 from advisor.trial.document import TRIAL_SCHEMA, Environment, MemorySeen, Metric, Policy, Run, Trial, Way
 from advisor.trial.summary import compare, summarise
-from tests.features.factory import GIB, PMD, mapping, process, profile, sample
+from advisor.units import GIB
+from tests.features.factory import PMD, mapping, process, profile, sample
 
 POLICIES = (Policy("base", "base"), Policy("thp", "thp", PMD))
 

@@ -21,8 +21,8 @@ from advisor.training.fit import Settings
 from advisor.training.labels import Effect, Measured, Outcome, Role
 from advisor.training.learn import Learnt, learn
 from advisor.training.rows import Example, Table
+from advisor.units import GIB, MIB
 
-MIB, GIB = 1 << 20, 1 << 30
 BASE_REACH, PMD_REACH = 8 * MIB, 4 * GIB
 NOISE = 0.01
 STATES: tuple[Role, ...] = ("base", "thp", "pool")

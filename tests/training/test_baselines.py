@@ -14,8 +14,9 @@ from advisor.training.advice import Outlook, advice
 from advisor.training.baselines import BASELINES
 from advisor.training.rows import Example, Table
 from advisor.training.scores import Measurements
+from advisor.units import GIB
 from tests.training import synthetic
-from tests.training.synthetic import BASE_REACH, GIB, features, law, measured
+from tests.training.synthetic import BASE_REACH, features, law, measured
 
 ALWAYS = Thresholds(least_gain=0.0, caution=0.0, pool_margin=0.0, gigantic_margin=0.0)
 

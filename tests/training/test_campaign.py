@@ -29,11 +29,10 @@ from advisor.training.scrub import neutral_places
 from advisor.trial.command import StopSignal
 from advisor.trial.document import Policy
 from advisor.trial.settings import HostSettings, SettingError
+from advisor.units import GIB, MIB
 from tests.fake_proc import FakeProc
 from tests.training.measurements import run, trial
 
-MIB = 1 << 20
-GIB = 1 << 30
 PLACE = Place(build=Path("/srv/build"), programs=Path("/srv/programs"))
 OPTIONS = CampaignOptions(rounds=5, seconds=1.0, profile_seconds=6.0)
 

@@ -11,9 +11,8 @@ from advisor.training.chart import COLUMNS, points_of, svg_chart, text_chart
 from advisor.training.evaluate import Abstention, Case, Coverage, Evaluation, Variant
 from advisor.training.scores import Score
 from advisor.training.tables import evaluation_lines, markdown_table, verdict_lines
+from advisor.units import GIB
 from tests.training import synthetic
-
-GIB = 1 << 30
 
 
 def score(adviser: str, regret: float, cost: float, intrusive: int, wasted: int) -> Score:

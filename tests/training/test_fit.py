@@ -9,8 +9,9 @@ from advisor.predictor.predict import squashed, unsquashed
 from advisor.training import fit
 from advisor.training.fit import Settings, calibrate, folds, predict_unseen, shares, splits, weighted_quantile
 from advisor.training.learn import TrainingError, learn, learn_thresholds, unseen_gains
+from advisor.units import GIB
 from tests.training import synthetic
-from tests.training.synthetic import GIB, features, table
+from tests.training.synthetic import features, table
 
 
 @pytest.fixture

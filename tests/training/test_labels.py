@@ -9,7 +9,8 @@ from msgspec.structs import replace
 
 from advisor.training.labels import LEAST_ERROR, VAGUE_ERROR, Effect, effect_of, measured, roles_of
 from advisor.trial.document import Interval, Policy, Way
-from tests.training.documents import GIB, MIB, run, trial
+from advisor.units import GIB, MIB
+from tests.training.documents import run, trial
 
 SLOW, FAST, FASTER = [2.00, 2.02, 1.98, 2.01, 1.99], [1.00, 1.01, 0.99, 1.0, 1.02], [0.9, 0.91, 0.89, 0.9, 0.92]
 

@@ -10,8 +10,9 @@ from advisor.profile.model import ProcessFacts
 from advisor.training.dataset import Measurement, StateProfile
 from advisor.training.reference import reference_page
 from advisor.trial.document import Run
+from advisor.units import GIB, MIB
 from tests.features import factory
-from tests.training.documents import GIB, MIB, measurement, run, trial
+from tests.training.documents import measurement, run, trial
 
 SLOW, FAST, FASTER = [2.00, 2.02, 1.98, 2.01, 1.99], [1.00, 1.01, 0.99, 1.0, 1.02], [0.9, 0.91, 0.89, 0.9, 0.92]
 NOISY = [1.0, 1.4, 0.8, 1.2, 0.9]

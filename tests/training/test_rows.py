@@ -9,8 +9,9 @@ from advisor.profile.model import Profile
 from advisor.training.dataset import Measurement, StateProfile
 from advisor.training.rows import main_process, table_of
 from advisor.trial.document import Trial
+from advisor.units import MIB
 from tests.features import factory
-from tests.training.documents import MIB, measurement, trial
+from tests.training.documents import measurement, trial
 
 
 def test_one_row_for_each_profile_in_canonical_order() -> None:

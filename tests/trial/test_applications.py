@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from advisor.trial.way_model import HostFacts
-from tests.trial.test_ways import FIXED, GIB, HOST, tunables, ways
+from advisor.units import GIB
+from tests.trial.test_ways import FIXED, HOST, tunables, ways
 
 
 def arguments_of(command: Sequence[str], host: HostFacts = HOST) -> dict[str, list[str] | None]:

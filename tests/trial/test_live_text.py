@@ -24,8 +24,8 @@ from advisor.trial.live_document import (
     Window,
 )
 from advisor.trial.schema import LIVE_SCHEMA_PATH, live_trial_schema, schema_text
+from advisor.units import MIB
 
-MIB = 1 << 20
 SPEED_UP = Interval(1.27, 1.25, 1.29, 0.95)
 ELIGIBLE = Eligible(2 * MIB, 512, 1020 * MIB, 4 * MIB, 3, 5 * MIB, 0, 0)
 ENVIRONMENT = Environment(**dict.fromkeys(Environment.__struct_fields__))

@@ -18,10 +18,9 @@ from advisor.trial.live_document import Eligible, LiveMetric, Window
 from advisor.trial.live_prepare import LiveRefusedError, cgroup_rooms, check_room, children_of, why_nothing
 from advisor.trial.live_watch import MetricError, StoppedError, Watcher, read_metric
 from advisor.trial.proxies import KernelSource
+from advisor.units import MIB
 from tests.fake_proc import FakeProc
 from tests.programs import program
-
-MIB = 1 << 20
 
 
 def test_the_last_number_counts() -> None:

@@ -40,9 +40,9 @@ from advisor.trial.hold import MARGIN_BYTES, MemoryHold
 from advisor.trial.runner import Place, run_once
 from advisor.trial.verdict import last_line, metric_value, why_not_counted
 from advisor.trial.watch import Seen
+from advisor.units import MIB
 from tests.trial.commands import BASE, DEFAULT, Noted, is_running, options, python, run, way
 
-MIB = 1 << 20
 THP = Policy("thp", "thp", 2 << 20)
 POOL = Policy("pool-2M", "hugetlb", 2 << 20)
 GIGANTIC = Policy("pool-1G", "hugetlb", 1 << 30)

@@ -11,14 +11,8 @@ from hypothesis import strategies as st
 
 from advisor.procfs.fs import KernelFs
 from advisor.trial.journal import Journal
-from advisor.trial.settings import (
-    LEAST_LEFT_BYTES,
-    LEAST_LEFT_SHARE,
-    MIB,
-    HostSettings,
-    SettingError,
-    TightMemoryError,
-)
+from advisor.trial.settings import LEAST_LEFT_BYTES, LEAST_LEFT_SHARE, HostSettings, SettingError, TightMemoryError
+from advisor.units import MIB
 
 PAGE = 2 * MIB
 

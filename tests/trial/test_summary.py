@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from advisor.trial.document import Comparison, Environment, MemorySeen, Policy, Run, Way
 from advisor.trial.summary import compare, relative_spread, smallest_visible, summarise, warnings_of
+from advisor.units import MIB
 
-MIB = 1 << 20
 BASE, THP = Policy("base", "base"), Policy("thp", "thp", 2 * MIB)
 POOL_2M, POOL_1G = Policy("pool-2M", "hugetlb", 2 * MIB), Policy("pool-1G", "hugetlb", 1024 * MIB)
 QUIET = Environment(

@@ -24,9 +24,9 @@ from advisor.trial.hold import MemoryHold
 from advisor.trial.journal import Journal
 from advisor.trial.pools import NeededMemory, growth_order, pages_needed, reserve, shortage
 from advisor.trial.trial import MOST_FAILURES, Progress, TrialRequest, run_trial
+from advisor.units import MIB
 from tests.trial.commands import BASE, DEFAULT
 
-MIB = 1 << 20
 POOL = Policy("pool-2M", "hugetlb", 2 << 20)
 
 

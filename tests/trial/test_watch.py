@@ -26,9 +26,9 @@ from advisor.trial.watch import (
     read_memory,
     worth_a_look,
 )
+from advisor.units import MIB
 from tests.fake_proc import FakeProc, mapping
 
-MIB = 1 << 20
 SIZE_2M, SIZE_1G = 2 << 20, 1 << 30
 
 

@@ -20,9 +20,9 @@ from advisor.trial.way_malloc import glibc_obstacle, with_tunables
 from advisor.trial.way_model import Case, CustomWay, HostFacts, size_label
 from advisor.trial.way_program import ProgramFile, look_at
 from advisor.trial.ways import host_facts, parse_custom_way, policies_of, ways_for
+from advisor.units import GIB, MIB
 from tests.fake_proc import FakeProc
 
-MIB, GIB = 1 << 20, 1 << 30
 BASE, DEFAULT = Policy("base", "base"), Policy("default", "default")
 THP = Policy("thp", "thp", 2 * MIB)
 POOL_2M, POOL_1G = Policy("pool-2M", "hugetlb", 2 * MIB), Policy("pool-1G", "hugetlb", GIB)

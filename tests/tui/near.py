@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from advisor.report.close_up import CloseUp, CloseUpFeature, CloseUpMoment, CloseUpVma
 from advisor.report.process import ProcessEntry
-
-MIB = 1 << 20
-GIB = 1 << 30
+from advisor.units import GIB, MIB
 
 
 def vma(start: int | None, size: int, **fields: object) -> CloseUpVma:

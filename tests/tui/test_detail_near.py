@@ -12,8 +12,9 @@ from advisor.report.close_up import CloseUp
 from advisor.tui.detail_features import features, lines_of
 from advisor.tui.detail_history import LINES, history, lines, over_time
 from advisor.tui.detail_vmas import VmaRows, longest_of, shortened, thp_of, vma_map
+from advisor.units import GIB, MIB
 from tests.render.conftest import make_report
-from tests.tui.near import GIB, MIB, close_up_of, maps, vma
+from tests.tui.near import close_up_of, maps, vma
 from tests.tui.test_detail_sections import HOSTILE, INK, drawn, process_of, words_of
 
 PROCESS = process_of(make_report(), 2211)

@@ -27,8 +27,8 @@ from advisor.tui.detail_map import memory, parts_of
 from advisor.tui.detail_options import alternatives
 from advisor.tui.detail_why import why_not_huge
 from advisor.tui.ink import Ink
+from advisor.units import GIB, MIB
 from tests.render.conftest import make_report
-from tests.render.processes import GIB, MIB
 from tests.render.processes import memory as make_memory
 from tests.tui.near import close_up_of
 

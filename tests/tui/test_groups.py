@@ -14,8 +14,8 @@ from advisor.tui.columns import COLUMNS, Order, fitting, header, identity
 from advisor.tui.groups import CELLS, GROUPINGS, Group, Sum, advice, coverage, group_line, grouped, label_of, memory
 from advisor.tui.ink import Ink
 from advisor.tui.rows import View, members_of, place_of, rows, standing
+from advisor.units import GIB, MIB
 from tests.render.conftest import make_report
-from tests.render.processes import GIB, MIB
 from tests.render.processes import memory as memory_of
 
 REPORT = make_report()

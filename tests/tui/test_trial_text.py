@@ -15,9 +15,9 @@ from advisor.trial.live_document import Eligible, LiveMetric, LivePlan, Response
 from advisor.tui.ink import Ink
 from advisor.tui.trial_settings import SettingsError, TrialSettings
 from advisor.tui.trial_text import Picture, curve, found, question, running, seconds_left, why_no_trial
+from advisor.units import MIB
 from tests.render.conftest import make_report
 
-MIB = 1 << 20
 INK = Ink()
 PLAN = LivePlan(
     pid=42,

@@ -32,12 +32,12 @@ from advisor.tui.what_if import (
 )
 from advisor.tui.what_if_screen import WhatIfScreen
 from advisor.tui.what_if_words import comparison, lines
+from advisor.units import GIB
 from advisor.watch.frames import WantedPolicy, WantedPool, WhatIf
 from tests.render.conftest import make_report
 from tests.tui.fake import FakeSource, play, said, screen_text, settled
 
 PMD = 2 << 20
-GIB = 1 << 30
 
 
 @pytest.fixture

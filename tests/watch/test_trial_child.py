@@ -18,12 +18,12 @@ from advisor.trial.collapse import CollapseError, Target
 from advisor.trial.groups import start_ticks
 from advisor.trial.live_document import LiveMetric
 from advisor.trial.live_prepare import memory_of
+from advisor.units import MIB
 from advisor.watch.trial_child import Trier
 from advisor.watch.trial_frames import Died, Done, Go, Prepare, Ready, Refused, TrialFrame, Under
 from tests.programs import program
 from tests.response_server import build, compiler
 
-MIB = 1 << 20
 SERVER_MIB = 32
 PATIENCE_S = 60
 
