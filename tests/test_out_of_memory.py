@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from unittest import mock
 
@@ -94,16 +95,22 @@ def test_where_too_few_threads_can_be_started_one_line_says_so() -> None:
     "command", ["report --duration 0", "score sample_profiles --summary", "record -o p --duration 0"]
 )
 def test_as_many_threads_as_are_asked_for_are_enough(command: str, tmp_path: Path) -> None:
-    group = Path("/sys/fs/cgroup/pids", f"advisor-{os.getpid()}")
+    root, v1 = Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/pids")
+    group = (v1 if v1.is_dir() else root) / f"advisor-{os.getpid()}"
     try:
         group.mkdir()
     except OSError:
         pytest.skip("no control group can be made here")
     try:
+        if not (group / "pids.max").exists():
+            pytest.skip("control groups have no limit on threads here (cgroup.subtree_control)")
         (group / "pids.max").write_text(str(1 + need_of(command.split()[0]).threads))
         done = limited(f"echo $$ > {group}/cgroup.procs", command.replace("-o p", f"-o {tmp_path}/p.jsonl"))
         assert done.returncode == 0, done.stderr
     finally:
+        until = time.monotonic() + 10
+        while (group / "cgroup.procs").read_text() and time.monotonic() < until:
+            time.sleep(0.05)  # what multiprocessing tracks resources with ends a moment after its parent
         group.rmdir()
 
 
