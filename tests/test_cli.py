@@ -73,7 +73,7 @@ def test_the_report_of_a_recording_is_the_report_of_the_tree(tree: list[str], tm
     assert {one["id"] for one in saved_limits} >= {one["id"] for one in live_limits}
 
 
-@pytest.mark.parametrize("format_option", [[], ["--json"], ["--markdown"]])
+@pytest.mark.parametrize("format_option", [[], ["--json"], ["--markdown"], ["--html"]])
 def test_output_goes_to_a_private_file_that_is_whole(
     tree: list[str], tmp_path: Path, format_option: list[str]
 ) -> None:
@@ -83,6 +83,13 @@ def test_output_goes_to_a_private_file_that_is_whole(
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert file.read_text().endswith("\n")
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize(("name", "code"), [("redis-madvise", 0), ("jvm", 10), ("malloc-churn-always", 11)])
+def test_the_exit_code_says_what_the_report_does(name: str, code: int) -> None:
+    profile = str(Path(IDLE).with_name(f"{name}.jsonl.zst"))
+    assert advisor("report", "--check", profile).returncode == code
+    assert advisor("report", profile).returncode == 0
 
 
 def test_secrets_stay_out_unless_asked_for(tree: list[str]) -> None:

@@ -24,6 +24,7 @@ from advisor.cli import compare, record, report
 from advisor.cli.output import look_of
 from advisor.cli.trial_redact import redact_trial
 from advisor.profile.codec import load_profile
+from advisor.render.html import render_html
 from advisor.render.json import render_json
 from advisor.render.markdown import render_markdown
 from advisor.render.plan_files import plan_files
@@ -160,6 +161,7 @@ def test_a_report_holds_none(reports: dict[str, Report], of: str) -> None:
     for text in (
         render_json(made),
         render_markdown(made),
+        render_html(made),
         render_text(made, width=80, color=False, unicode=True, details=True),
     ):
         clean(text, f"report of the {of}")

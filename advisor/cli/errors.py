@@ -28,6 +28,12 @@ class ExitCode(IntEnum):
     SOME_FAILED = 5
     """Some inputs of a batch could not be read; what came of the others is complete."""
 
+    CHANGE_ADVISED = 10
+    """With --check: something should change."""
+
+    ABSTAINED = 11
+    """With --check: nothing is advised, but of a process too little is known for a change to be proposed."""
+
     INTERRUPTED = 130
     """Ctrl-C, SIGTERM or SIGHUP; what was gathered is kept, and a report is of what was seen until then."""
 

@@ -92,6 +92,8 @@ def tui(
 @INTERVAL
 @click.option("--json", "format_name", flag_value="json", help="The report document, for tickets and programs.")
 @click.option("--markdown", "format_name", flag_value="markdown", help="For pasting into a ticket.")
+@click.option("--html", "format_name", flag_value="html", help="The same as one web page.")
+@click.option("--check", is_flag=True, help="Exit code 10 where a change is advised, 11 where that cannot be told.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write here, not to stdout.")
 @click.option(
     "--probe",
@@ -119,6 +121,7 @@ def report(
     duration: float,
     interval: float | None,
     format_name: str | None,
+    check: bool,
     output: Path | None,
     probes: str | None,
     no_redact: bool,
@@ -142,6 +145,7 @@ def report(
         trace,
         wanted_thp,
         wanted_pools,
+        check,
     )
     return command.run(request, profile, output, width=text_width(output))
 

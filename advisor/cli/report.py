@@ -35,9 +35,9 @@ from advisor.rules import Policy
 
 @dataclass(frozen=True)
 class Request:
-    """What was asked. roots: (procfs, sysfs). format_name: text | json | markdown. probes: of the named processes.
-    wanted: pid, policy, page bytes. trace: listen to khugepaged meanwhile. wanted_thp: the host's mode.
-    wanted_pools: page bytes, pages in all.
+    """What was asked. roots: (procfs, sysfs). format_name: text | json | markdown | html. probes: of the named
+    processes. wanted: pid, policy, page bytes. trace: listen to khugepaged meanwhile. wanted_thp: the host's mode.
+    wanted_pools: page bytes, pages in all. check: the exit code says what the report does.
     """
 
     roots: tuple[str, str]
@@ -51,6 +51,7 @@ class Request:
     trace: bool = False
     wanted_thp: str | None = None
     wanted_pools: tuple[tuple[int, int], ...] = ()
+    check: bool = False
 
     @property
     def wishes(self) -> Wishes:
@@ -64,7 +65,18 @@ def run(request: Request, profile_path: Path | None, output: Path | None, *, wid
     with nullcontext(threading.Event()) if profile_path else stop_when_interrupted() as stop:
         report = make(request, profile_path, stop)
     write_output(render(report, request, width, look_of(output)), output)
-    return ExitCode.INTERRUPTED if stop.is_set() else ExitCode.DONE
+    if stop.is_set():
+        return ExitCode.INTERRUPTED
+    return verdict(report) if request.check else ExitCode.DONE
+
+
+def verdict(report: Report) -> ExitCode:
+    """What the report comes to: whether anything should change, on the host or for a process, or cannot be told."""
+    advice = [process.recommendation for process in report.processes]
+    if report.plan.artefacts or any(one.changes for one in advice):
+        return ExitCode.CHANGE_ADVISED
+    told = all(one.reasons[0].status == "matched" for one in advice if one.reasons)
+    return ExitCode.DONE if told else ExitCode.ABSTAINED
 
 
 def make(request: Request, profile_path: Path | None, stop: threading.Event | None = None) -> Report:
@@ -211,6 +223,10 @@ def render(made: Report, request: Request, width: int, look: Look) -> str:
         from advisor.render.markdown import render_markdown
 
         return render_markdown(made)
+    if request.format_name == "html":
+        from advisor.render.html import render_html
+
+        return render_html(made)
     from advisor.render.text import render_text
 
     return render_text(made, width=width, **look, details=bool(request.pids))

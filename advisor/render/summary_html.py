@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-
 from advisor.render import summary_words as words
-from advisor.render.escape import visible
 from advisor.render.numbers import human_bytes
+from advisor.render.web_page import TEMPLATES, allowed, source
 from advisor.report.summary import Change, Cores, Summary, Sums
 
 MOST = 1000
@@ -58,16 +54,8 @@ class Plot(NamedTuple):
 
 def render_summary_html(summary: Summary) -> str:
     """The page. Foreign names are made visible, then escaped by the template. Ends in one newline."""
-    environment = Environment(
-        loader=PackageLoader("advisor.render", "."),
-        autoescape=select_autoescape(default=True),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["visible"] = visible
-    style, script = (_source(environment, name) for name in ("summary.css", "summary.js"))
-    page = environment.get_template("summary.html.j2").render(
+    style, script = source("page.css", "summary.css"), source("summary.js")
+    page = TEMPLATES.get_template("summary.html.j2").render(
         headline=words.headline(summary),
         facts=words.facts(summary),
         method=words.METHOD,
@@ -78,20 +66,10 @@ def render_summary_html(summary: Summary) -> str:
         label=LABEL,
         style=style,
         script=script,
-        style_hash=_hash(style),
-        script_hash=_hash(script),
+        style_hash=allowed(style),
+        script_hash=allowed(script),
     )
     return page.rstrip() + "\n"
-
-
-def _source(environment: Environment, name: str) -> str:
-    assert environment.loader is not None  # noqa: S101 (for the type checker: given above)
-    return environment.loader.get_source(environment, name)[0]
-
-
-def _hash(text: str) -> str:
-    """As a Content-Security-Policy names what may run."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 def _tables(summary: Summary) -> list[Table]:

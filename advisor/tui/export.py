@@ -53,6 +53,12 @@ def _markdown(report: Report, path: Path) -> None:
     write_new(path, render_markdown(report))
 
 
+def _html(report: Report, path: Path) -> None:
+    from advisor.render.html import render_html
+
+    write_new(path, render_html(report))
+
+
 def _text(report: Report, path: Path) -> None:
     from advisor.render.text import render_text
 
@@ -63,6 +69,7 @@ FORMATS = (
     Format("The plan: a folder with apply.sh and undo.sh", "-plan", _plan),
     Format("The report as JSON", "-report.json", _json),
     Format("The report as Markdown", "-report.md", _markdown),
+    Format("The report as a web page", "-report.html", _html),
     Format("The report as text", "-report.txt", _text),
 )
 

@@ -24,7 +24,7 @@ KEYS = (
     ("< >", "sort by the next column; r turns the order round; 0 goes back to what is at stake"),
     ("b", "group by application, by cgroup, not at all; enter opens and folds a group"),
     ("m M", "mark a process or all of a group, and go on to the next; unmark all"),
-    ("e", "export: the plan as a folder, the report as JSON, Markdown or text, as they are on the screen"),
+    ("e", "export: the plan as a folder, the report as JSON, Markdown, HTML or text, as on the screen"),
     ("s", "record what is seen from now on, in a new file; s again ends it"),
     ("space", "hold the screen and go on; of a recording: play and pause"),
     (", . left right", "of a recording: one sample back or on; [ ] first or last"),

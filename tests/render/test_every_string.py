@@ -11,6 +11,7 @@ import io
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from advisor.render.compare_json import render_comparison_json
 from advisor.render.compare_markdown import render_comparison_markdown
 from advisor.render.compare_text import render_comparison_text
 from advisor.render.escape import INVISIBLE_CATEGORIES
+from advisor.render.html import render_html
 from advisor.render.json import render_json
 from advisor.render.live_text import render_live_json, render_live_text
 from advisor.render.markdown import render_markdown
@@ -94,6 +96,26 @@ def check_markdown(render: Callable[[Any], str], document: Any) -> None:
     assert structure(text) == structure(render(poisoned(document, " plain words")))
 
 
+class Tags(HTMLParser):
+    """What a browser sees of a page but text: every tag with its attributes, in order."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.seen: list[tuple[str, list[tuple[str, str | None]]]] = []
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, attrs))
+
+
+def check_html(render: Callable[[Any], str], document: Any) -> None:
+    """A browser sees the tags that it sees where every string is plain words."""
+    page = render(poisoned(document))
+    check_lines(page)
+    assert Tags(page).seen == Tags(render(poisoned(document, " plain words"))).seen
+
+
 def check_ascii(text: str) -> None:
     assert all(c == "\n" or " " <= c <= "~" for c in text)
 
@@ -103,6 +125,7 @@ def test_a_report_in_every_form() -> None:
     for details in (False, True):
         check_lines(render_text(report, width=80, details=details))
     check_markdown(render_markdown, make_report())
+    check_html(render_html, make_report())
     check_ascii(render_json(report))
     check_lines(render_plan(report))
 

@@ -11,6 +11,7 @@ import pytest
 from advisor.advise import advise
 from advisor.profile.codec import load_profile
 from advisor.recommendation import Wishes
+from advisor.render.html import render_html
 from advisor.render.json import render_json
 from advisor.render.markdown import render_markdown
 from advisor.render.plan_text import render_plan
@@ -32,6 +33,10 @@ def test_detailed_text_is_as_reviewed(report: Report, golden: Golden) -> None:
 
 def test_markdown_is_as_reviewed(report: Report, golden: Golden) -> None:
     golden("report.md", render_markdown(report))
+
+
+def test_the_page_is_as_reviewed(report: Report, golden: Golden) -> None:
+    golden("report.html", render_html(report))
 
 
 def test_a_plan_that_was_asked_for_is_as_reviewed(golden: Golden) -> None:

@@ -13,6 +13,7 @@ from textual.widgets import Input
 
 from advisor.cli.main import cli
 from advisor.profile.codec import SUFFIXES as PROFILE_SUFFIXES
+from advisor.render.html import render_html
 from advisor.render.json import render_json
 from advisor.render.markdown import render_markdown
 from advisor.render.plan_files import plan_files
@@ -72,7 +73,7 @@ def test_the_plan_is_exported_byte_for_byte_as_plan_writes_it(tmp_path: Path) ->
     assert "apply.sh" in files_in(tmp_path / "tui")
 
 
-@pytest.mark.parametrize("number", [1, 2, 3])
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
 def test_a_report_is_exported_as_report_writes_it(report: Report, tmp_path: Path, number: int) -> None:
     async def scenario(app: AdvisorApp, pilot: Pilot[None]) -> None:
         await pilot.press("e", *["down"] * number)
@@ -82,7 +83,7 @@ def test_a_report_is_exported_as_report_writes_it(report: Report, tmp_path: Path
 
     play(FakeSource(report), scenario)
     text = render_text(report, width=TEXT_COLUMNS, color=False, unicode=True, details=False)
-    expected = (render_json(report), render_markdown(report), text)[number - 1]
+    expected = (render_json(report), render_markdown(report), render_html(report), text)[number - 1]
     assert (tmp_path / "out").read_text() == expected
     assert stat.S_IMODE((tmp_path / "out").stat().st_mode) == 0o600
 
