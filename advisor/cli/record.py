@@ -17,6 +17,7 @@ from advisor.collect.sampler import Sampler
 from advisor.collect.session import iterate_samples, make_header
 from advisor.interrupts import stop_when_interrupted
 from advisor.privilege.capabilities import keep_only, raised
+from advisor.privilege.huge_pages import leave_huge_pages
 from advisor.privilege.needs import NEEDS, WATCHING
 from advisor.procfs.fs import KernelFs
 from advisor.profile.codec import SUFFIXES, ProfileWriter
@@ -35,6 +36,7 @@ def run(
     """Record until the duration is over or a signal asks to stop, after the sample in progress; then say what was
     written and what it cost. Raises CommandError."""
     check_name(output)
+    leave_huge_pages()
     options = SamplerOptions(
         pids=frozenset(pids) or None,
         complete_first=False,

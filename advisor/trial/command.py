@@ -18,12 +18,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Protocol
 
+from advisor.privilege.huge_pages import PR_SET_THP_DISABLE
 from advisor.procfs.fs import KernelFs
 from advisor.trial.pidfd import open_pidfd
 from advisor.trial.tree import ProcessTree
 
 PR_SET_CHILD_SUBREAPER, PR_GET_CHILD_SUBREAPER = 36, 37
-PR_SET_THP_DISABLE, PR_GET_THP_DISABLE = 41, 42
+PR_GET_THP_DISABLE = 42
 """include/uapi/linux/prctl.h."""
 
 THP_DISABLED = 1

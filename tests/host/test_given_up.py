@@ -67,6 +67,11 @@ def sets_of(pid: int) -> list[dict[str, int]]:
     return found
 
 
+def takes_huge_pages(pid: int) -> bool:
+    """THP_enabled of /proc/PID/status (5.0), whatever the host's mode is."""
+    return "THP_enabled:\t0" not in Path(f"/proc/{pid}/status").read_text()
+
+
 def in_child(check: Callable[[], bool]) -> bool:
     """Whether it is true in a process of its own, which loses what it gives up."""
     pid = os.fork()
@@ -97,6 +102,7 @@ def test_a_recording_keeps_what_watching_needs_also_where_the_folder_is_somebody
                 assert sets["CapEff"] & ~FRAMES == bits(WATCHING)
                 assert sets["NoNewPrivs"] == 1
                 assert sets["CapBnd"] & ~FRAMES & ~bits((*WATCHING, "CAP_DAC_OVERRIDE", "CAP_FOWNER")) == 0
+            assert not takes_huge_pages(recording.pid)
         finally:
             recording.send_signal(signal.SIGTERM)
         assert recording.wait() == 0
@@ -147,6 +153,7 @@ def test_the_interfaces_watcher_can_write_only_while_a_recording_is_opened(forei
             assert sets["CapEff"] & ~FRAMES == bits(WATCHING)
             assert sets["CapPrm"] & ~FRAMES == bits((*WATCHING, "CAP_DAC_OVERRIDE"))
             assert sets["NoNewPrivs"] == 1
+        assert not takes_huge_pages(watcher._child.process.pid)
         watcher.order(Record(str(foreign / "shown.jsonl")))
         recording = next(tick.recording for tick in frames if isinstance(tick, Tick) and tick.recording)
         assert (recording.problem, recording.is_over) == (None, False)
