@@ -40,3 +40,8 @@ def leave_out(*modules: str) -> None:
     _left_out.names.update(modules)
     if _left_out not in sys.meta_path:
         sys.meta_path.insert(0, _left_out)
+
+
+def take_in(*modules: str) -> None:
+    """They are wanted after all."""
+    _left_out.names.difference_update(modules)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -102,6 +104,28 @@ def test_an_interrupted_batch_ends_at_once_and_keeps_its_parts(
     assert code == INTERRUPTED, err
     assert "Traceback" not in err
     assert not out.exists() and parts.is_dir()
+
+
+def test_an_interrupted_batch_leaves_no_copy_of_a_capture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    fleet = []
+    for number in range(6):
+        fleet.append(tmp_path / f"{number}.tar")
+        with tarfile.open(fleet[-1], "w") as archive:
+            for name, size in (
+                ("proc/meminfo", 0),
+                ("proc/10/smaps", 0),
+                *((f"junk{n}", 1 << 20) for n in range(150)),
+            ):
+                entry = tarfile.TarInfo(name)
+                entry.size = size
+                archive.addfile(entry, io.BytesIO(bytes(size)))
+    command = ["score", *map(str, fleet), "-o", str(tmp_path / "out.csv"), "--jobs", "2"]
+    code, _, err = interrupted(command, signal.SIGINT, lambda _: any(folder.glob("**/hugepage-advisor-import-*")))
+    assert code == INTERRUPTED, err
+    assert not list(folder.iterdir())
 
 
 def test_a_batch_that_is_interrupted_while_its_workers_start_ends_at_once(fleet: Path, tmp_path: Path) -> None:

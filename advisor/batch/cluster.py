@@ -23,6 +23,7 @@ from advisor.batch.deadly import EngineError, file_by_file
 from advisor.batch.local import AHEAD, Chunks, Take
 from advisor.batch.remote import PROGRAM, UnfitWorkerError, score_remotely
 from advisor.batch.worker import Answer
+from advisor.lean import take_in
 
 CONNECT_S = 10.0
 """For a scheduler to answer. Source: own choice. Reason: Dask's own 30 s are long for a mistyped address."""
@@ -49,6 +50,7 @@ def score_on_cluster(address: str, chunks: Chunks, take: Take, *, model: str) ->
 
 def _dask() -> Any:
     """Dask states types for some of what is used here, for others none."""
+    take_in("dask")
     import distributed
 
     return distributed

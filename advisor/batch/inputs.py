@@ -19,6 +19,7 @@ from msgspec.structs import force_setattr
 from advisor.collect.captured.recognise import ARCHIVE_NAME, is_capture
 from advisor.profile.redact import redact_name
 from advisor.profile.secret_names import REDACTED
+from advisor.regular_file import NO_FILE
 
 SUFFIXES = (".jsonl", ".jsonl.zst", ".jsonl.gz", ".json")
 """Names that count in a folder: profiles as `record` writes them, and reports of `report --json`; and archives of
@@ -27,8 +28,6 @@ captures, see `counts`. What is named outright may have any name."""
 URL_MARK = "://"
 
 _USER = re.compile(r"(://)[^\s/#\"']*@")
-
-NO_FILE = "not a regular file"
 
 GLOB_MARKS = frozenset("*?[")
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import io
 import os
-import stat
 import tempfile
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
 
-from advisor.batch.inputs import NO_FILE, SUFFIXES, URL_MARK, InputError
+from advisor.batch.inputs import SUFFIXES, URL_MARK, InputError
 from advisor.batch.plausible import implausible
 from advisor.collect.captured.recognise import ARCHIVE_NAME, is_capture
 from advisor.profile.codec import ProfileError, ProfileReader
 from advisor.profile.timeline import Timeline, fold
+from advisor.regular_file import open_regular
 from advisor.report.document import SCHEMA as REPORT_SCHEMA
 from advisor.report.document import Report, ReportError, decode_report
 
@@ -134,11 +134,7 @@ def _of_profile(file: str, message: str) -> InputError:
 
 def _open(file: str) -> AbstractContextManager[io.BufferedReader]:
     if URL_MARK not in file:
-        descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe would be waited for
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            os.close(descriptor)
-            raise ValueError(NO_FILE)
-        return open(descriptor, "rb")
+        return open_regular(file)
     import fsspec
 
     opened = fsspec.open(file, "rb").open()

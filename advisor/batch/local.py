@@ -13,6 +13,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import chain, islice
 from multiprocessing import forkserver
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from advisor.batch import worker
@@ -118,7 +119,12 @@ class _Scoring(NamedTuple):
 @contextmanager
 def _pool(jobs: int, environment: Environment) -> Iterator[ProcessPoolExecutor]:
     """Processes that are forked from one without threads, where only `warm` is imported, not from this one: polars
-    has threads. At its end they end, whatever they do."""
+    has threads. At its end they end, whatever they do, and what they had in temporary files goes."""
+    with TemporaryDirectory(prefix="hugepage-advisor-score-", ignore_cleanup_errors=True) as folder:
+        yield from _pool_of(jobs, {**environment, "TMPDIR": folder})
+
+
+def _pool_of(jobs: int, environment: Environment) -> Iterator[ProcessPoolExecutor]:
     before = {name: os.environ.get(name) for name in environment}
     os.environ.update(environment)
     context = multiprocessing.get_context("forkserver")

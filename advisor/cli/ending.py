@@ -26,7 +26,7 @@ def exit_code(run: Callable[[], int | None]) -> int:
     except click.UsageError as error:
         shown = io.StringIO()
         error.show(shown)
-        say(shown.getvalue().rstrip())
+        say(*shown.getvalue().rstrip().split("\n"))
         return ExitCode.USAGE
     except click.ClickException as error:
         say(f"hugepage-advisor: {error.format_message()}")

@@ -38,6 +38,10 @@ class ExitCode(IntEnum):
     """Ctrl-C, SIGTERM or SIGHUP; what was gathered is kept, and a report is of what was seen until then."""
 
 
+NO_PROC = "neither a process nor meminfo can be read; is this a /proc?"
+"""Said of the folder that was to be one."""
+
+
 class CommandError(click.ClickException):
     """One clear line on stderr and a documented exit code."""
 

@@ -16,6 +16,7 @@ from advisor.cli.model_group import model
 from advisor.cli.output import text_width
 from advisor.cli.shared_options import DURATION, INTERVAL, NO_REDACT, PIDS, WANT, WANT_POOL, WANT_THP
 from advisor.cli.size import size_bytes
+from advisor.cli.surroundings import make_usable
 from advisor.lean import leave_out
 
 
@@ -383,7 +384,8 @@ cli.add_command(model)
 
 def main() -> None:
     """Entry point."""
+    make_usable()
     # numpy's linear algebra is not used; without this it starts a thread for each processor (20 ms of CPU).
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    leave_out("pandas", "pytest")
+    leave_out("pandas", "dask", "pytest")
     sys.exit(exit_code(lambda: cli.main(standalone_mode=False)))

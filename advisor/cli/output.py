@@ -24,11 +24,10 @@ class Look(TypedDict):
 
 
 def text_width(path: Path | None) -> int:
-    """Columns of text that goes there: the terminal's, else COLUMNS, else USUAL_WIDTH."""
+    """Columns of text that goes there: the terminal's, else COLUMNS (see surroundings.py), else USUAL_WIDTH."""
     if path is None and sys.stdout.isatty():
         return os.get_terminal_size(sys.stdout.fileno()).columns
-    columns = os.environ.get("COLUMNS", "")
-    return int(columns) if columns.isdigit() and int(columns) > 0 else USUAL_WIDTH
+    return int(os.environ.get("COLUMNS", USUAL_WIDTH))
 
 
 def look_of(path: Path | None) -> Look:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import click
 
-from advisor.cli.errors import CommandError, ExitCode
+from advisor.cli.errors import NO_PROC, CommandError, ExitCode
 from advisor.cli.privileges import WRITE_ANYWHERE, may_write_beside
 from advisor.cli.talk import say
 from advisor.collect.options import DEFAULT_INTERVAL_S, SamplerOptions
 from advisor.collect.sampler import Sampler
-from advisor.collect.session import iterate_samples, make_header
+from advisor.collect.session import iterate_samples, make_header, nothing_seen
 from advisor.interrupts import stop_when_interrupted
 from advisor.privilege.capabilities import keep_only, raised
 from advisor.privilege.huge_pages import leave_huge_pages
@@ -22,6 +22,8 @@ from advisor.privilege.needs import NEEDS, WATCHING
 from advisor.procfs.fs import KernelFs
 from advisor.profile.codec import SUFFIXES, ProfileWriter
 from advisor.render.numbers import plural
+
+DISPLACED = "another file has taken its name, or it was removed; what was recorded until then is lost"
 
 
 def run(
@@ -50,6 +52,8 @@ def run(
             sampler = Sampler(KernelFs(*roots), options)
             for sample in iterate_samples(sampler, duration_s, stop):
                 if not written:
+                    if nothing_seen([sample]):
+                        raise CommandError(f"{roots[0]}: {NO_PROC}", ExitCode.UNUSABLE)
                     writer.write_header(make_header(sampler, redacted=redact))
                 # With the first sample the file takes its place.
                 with nullcontext() if written else raised(*WRITE_ANYWHERE):
@@ -57,6 +61,8 @@ def run(
                 if not written:
                     keep_only(kept)
                 written += 1
+                if not writer.is_in_place:
+                    raise CommandError(f"{output}: {DISPLACED}", ExitCode.FAILED)
                 report_progress(written, sampler)
     except OSError as error:
         rest = f"; {plural(written, 'sample')} until then are kept" if written else ""

@@ -13,7 +13,7 @@ import click
 from msgspec.structs import replace
 
 from advisor.advise import NO_MODEL, advise
-from advisor.cli.errors import CommandError, ExitCode
+from advisor.cli.errors import NO_PROC, CommandError, ExitCode
 from advisor.cli.output import Look, check_output, look_of, write_output
 from advisor.cli.talk import say
 from advisor.collect.captured.importing import is_capture, profile_of_capture
@@ -21,7 +21,7 @@ from advisor.collect.khugepaged_trace import COST as TRACE_COST
 from advisor.collect.options import SamplerOptions
 from advisor.collect.probes import PROBES, UnknownProbeError, check_names
 from advisor.collect.sampler import Sampler
-from advisor.collect.session import iterate_samples, listening, make_header, with_probes
+from advisor.collect.session import iterate_samples, listening, make_header, nothing_seen, with_probes
 from advisor.interrupts import stop_when_interrupted
 from advisor.predictor import ModelError, Predictor, load_predictor
 from advisor.procfs.fs import KernelFs
@@ -157,10 +157,8 @@ def observe_host(request: Request, after_first: Callable[[], object], stop: thre
             samples[-1] = heard(sampler, samples[-1])
     if request.probes:
         samples[-1] = with_probes(sampler, samples[-1], request.probes, request.pids)
-    if not any(sample.processes or sample.host.meminfo for sample in samples):
-        raise CommandError(
-            f"{fs.procfs}: neither a process nor meminfo can be read; is this a /proc?", ExitCode.UNUSABLE
-        )
+    if nothing_seen(samples):
+        raise CommandError(f"{fs.procfs}: {NO_PROC}", ExitCode.UNUSABLE)
     profile = Profile(make_header(sampler, redacted=request.redact), samples)
     return redacted_profile(profile) if request.redact else profile
 

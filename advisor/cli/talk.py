@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import click
 
-from advisor.render.escape import visible_lines
+from advisor.render.escape import visible
 
 
-def say(text: str) -> None:
-    """A line, or several: nothing in them moves the cursor or colours anything."""
-    click.echo(visible_lines(text), err=True)
+def say(*lines: str) -> None:
+    """Each stays one line, and nothing in it moves the cursor or colours anything. Nothing where nobody listens."""
+    with contextlib.suppress(OSError):
+        for line in lines:
+            click.echo(visible(line), err=True)

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 
 from advisor import __version__
 from advisor.cli.errors import CommandError, ExitCode
-from advisor.render.escape import visible, visible_lines
+from advisor.cli.talk import say
+from advisor.render.escape import visible
 from advisor.tui.app import AdvisorApp
 from advisor.tui.hangup import end_with_input
+from advisor.tui.keyboard import take_any_bytes
 from advisor.tui.watch_app import INTERRUPTED
 from advisor.watch.child import Watcher
 from advisor.watch.frames import Job
@@ -33,6 +35,7 @@ def run(roots: tuple[str, str], profile: Path | None, interval_s: float | None, 
         raise CommandError("the interface needs a terminal; `report` prints without one", ExitCode.USAGE)
     _check(profile)
     job = Job(*roots, profile=None if profile is None else str(profile), interval_s=interval_s, redact=redact)
+    take_any_bytes()
     end_with_input(sys.stdin.fileno(), INTERRUPTED)
 
     def trial() -> Trier:
@@ -80,5 +83,6 @@ def _report(failure: Exception) -> str:
         with os.fdopen(descriptor, "w", errors="backslashreplace") as file:
             file.write(text)
     except OSError:
-        return f"a bug ended the interface: {said}. Please report it with this traceback:\n{visible_lines(text)}"
+        say(*text.splitlines())
+        return f"a bug ended the interface: {said}. Please report it with the traceback above"
     return f"a bug ended the interface: {said}. Please report it with the traceback in {path}"

@@ -233,7 +233,7 @@ class ElfReader:
         return self.fs.reading
 
     def read(self, item: ProgramPlan) -> ProgramReading:
-        self.fs.mark(self.fs.proc_path(f"{item.pid}/exe"))
+        self.fs.mark(self.fs.proc_path(f"{item.pid}/exe"), opens=False)
         program = self.programs.read(item.pid, item.executable, item.paths)
         return ProgramReading(libraries_of_interest(item.paths), program)
 

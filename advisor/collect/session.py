@@ -53,6 +53,11 @@ def _charged(sampler: Sampler) -> Iterator[Sample]:
     sampler.budget.charge_also(time.process_time() - before_s)
 
 
+def nothing_seen(samples: Sequence[Sample]) -> bool:
+    """Whether there was neither a process nor meminfo: what was looked at is no /proc."""
+    return not any(sample.processes or sample.host.meminfo for sample in samples)
+
+
 def probed_tick(sampler: Sampler, probes: Collection[str], pids: Sequence[int]) -> Sample:
     """One more sample, with the probes of these processes. Raises UnknownProbeError."""
     return with_probes(sampler, sampler.tick(), probes, pids)

@@ -189,10 +189,19 @@ def host_frames(observed: Observed) -> HostFrames:
     return HostFrames(rows, observed.mappings, host, timeline.host_last.uptime_s, timeline.last_t_s)
 
 
+MOST_IN_COLUMN = 1 << 63
+"""One more than the largest number of a column of Int64."""
+
+
+def _fitting(value: object) -> object:
+    """None for a number that no column holds: of a profile whose sizes no machine can have."""
+    return None if isinstance(value, int) and not -MOST_IN_COLUMN <= value < MOST_IN_COLUMN else value
+
+
 def _host_columns(hosts: Sequence[HostFrames]) -> pl.DataFrame:
     """One row a host: its values, and the times that its processes are seen against."""
     columns = [
-        pl.Series(name, [one.host[name] for one in hosts], FEATURES[name].dtype)
+        pl.Series(name, [_fitting(one.host[name]) for one in hosts], FEATURES[name].dtype)
         for name in (hosts[0].host if hosts else ())
     ]
     uptimes = pl.Series("uptime_s", [one.uptime_s for one in hosts], pl.Float64)

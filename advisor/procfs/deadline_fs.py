@@ -11,7 +11,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from advisor.procfs.errors import HungError
-from advisor.procfs.fs import LIVE_PROCFS, LIVE_SYSFS, KernelFs
+from advisor.procfs.fs import LIVE_PROCFS, LIVE_SYSFS, KernelFs, read_link_of_process
 
 T = TypeVar("T")
 
@@ -34,7 +34,7 @@ class DeadlineFs(KernelFs):
         self._asked: _Asked | None = None
 
     def ask(self, question: Callable[[str], T], path: str) -> T:
-        self.mark(path)
+        self.mark(path, opens=question is not read_link_of_process)
         asked = self._asked
         if asked is None or not asked.is_alive():  # the first, or in a child of fork
             asked = self._asked = _Asked()

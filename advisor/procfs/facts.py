@@ -5,7 +5,12 @@ Values are plain data (msgspec structs), so that a profile can store them as the
 
 from __future__ import annotations
 
-from msgspec import Struct, field
+from typing import Annotated
+
+from msgspec import Meta, Struct, field
+
+PageBytes = Annotated[int, Meta(ge=1 << 12, le=1 << 40)]
+"""Bytes of a page: 4 KiB to 16 GiB on what Linux runs on. In a profile, others are damage."""
 
 
 class Stat(Struct, frozen=True, omit_defaults=True):
@@ -102,7 +107,7 @@ class Limit(Struct, frozen=True):
 class ThpSize(Struct, frozen=True, omit_defaults=True):
     """`transparent_hugepage/hugepages-<kB>kB/` (anon 6.8+, shmem 6.11+). 8 kB exists for shmem only."""
 
-    page_bytes: int
+    page_bytes: PageBytes
     enabled: str | None = None
     shmem_enabled: str | None = None
     stats: dict[str, int] = field(default_factory=dict)
@@ -119,7 +124,7 @@ class Thp(Struct, frozen=True, omit_defaults=True):
     shmem_enabled: str | None = None
     use_zero_page: int | None = None
     shrink_underused: int | None = None
-    pmd_bytes: int | None = None
+    pmd_bytes: PageBytes | None = None
     sizes: list[ThpSize] = field(default_factory=list)
     khugepaged: dict[str, int] = field(default_factory=dict)
 
@@ -130,7 +135,7 @@ class HugetlbPool(Struct, frozen=True, omit_defaults=True):
     total includes surplus; reserved pages are inside free; reserved and overcommit exist host-wide only.
     """
 
-    page_bytes: int
+    page_bytes: PageBytes
     node: int | None
     total: int
     free: int
@@ -210,7 +215,7 @@ class CgroupHugetlb(Struct, frozen=True, omit_defaults=True):
 
     path: str
     version: int
-    page_bytes: int
+    page_bytes: PageBytes
     limit_bytes: int | None = None
     usage_bytes: int | None = None
     rsvd_limit_bytes: int | None = None
@@ -255,7 +260,7 @@ class TlbLevel(Struct, frozen=True):
     """Data-TLB entries that can hold a page of this size, per core. source: table row or kernel file it came from."""
 
     level: int
-    page_bytes: int
+    page_bytes: PageBytes
     entries: int
     source: str
 

@@ -31,6 +31,10 @@ MOST_COMMAND_LINE_BYTES = 1 << 16
 """Bytes read of a command line. Source: own choice. Reason: a process may have megabytes, and, by prctl(PR_SET_MM),
 all of its memory for one; nobody reads, and nothing recognises a program by, more than the first few KiB."""
 
+MOST_CAPTURED_BYTES = 1 << 30
+"""Of a file in a captured tree. Source: own choice. Reason: smaps of a million mappings is as much; a file that is
+all holes may be any size."""
+
 READ_BYTES = 1 << 16
 """Bytes asked of one read(2); seq_file and sysfs hand out about one page whatever is asked."""
 
@@ -60,6 +64,7 @@ class KernelFs:
         self.procfs = procfs.rstrip("/") or "/"
         self.sysfs = sysfs.rstrip("/") or "/"
         self.config_root = config_root if config_root is not None else self._shared_root()
+        self._roots = tuple(filter(None, (self.procfs, self.sysfs, self.config_root)))
         self.reading = ""
         self.avoided: set[str] = set()
 
@@ -148,14 +153,29 @@ class KernelFs:
 
     def ask(self, question: Callable[[str], T], path: str) -> T:
         """What is asked of the kernel about one path."""
-        return question(self.mark(path))
+        return question(self.mark(path, opens=question is not read_link_of_process))
 
-    def mark(self, path: str) -> str:
-        """Note that `path` is about to be opened. Raises HungError for a path that hung before."""
+    def mark(self, path: str, *, opens: bool = True) -> str:
+        """Note that `path` is about to be opened, or read as a link. Raises HungError for a path that hung before,
+        MissingError for one that is not to be opened in a tree that somebody else made."""
         if path in self.avoided:
             raise HungError("did not answer before", path=path)
+        if opens and not self.is_live:
+            self._check_captured(path)
         self.reading = path
         return path
+
+    def _check_captured(self, path: str) -> None:
+        """Raises MissingError where it leads out of the tree, or to what may never end."""
+        place = os.path.realpath(path)
+        if not any(os.path.commonpath((place, root)) == root for root in map(os.path.realpath, self._roots)):
+            raise MissingError("leads out of the captured tree", path=path)
+        try:
+            found = os.stat(place)
+        except OSError:
+            return  # so it ends when it is opened
+        if stat.S_ISCHR(found.st_mode) or stat.S_ISBLK(found.st_mode) or found.st_size > MOST_CAPTURED_BYTES:
+            raise MissingError("no file of a kernel", path=path)
 
 
 def decode(raw: bytes) -> str:

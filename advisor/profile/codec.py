@@ -23,6 +23,7 @@ from advisor.own_file import Unfinished, open_new, said_of
 from advisor.procfs.facts import Limit
 from advisor.profile.model import PROFILE_SCHEMA, Header, ProcessFacts, ProcessRecord, Profile, Sample
 from advisor.profile.redact_sample import redacted_sample
+from advisor.regular_file import open_regular
 
 ZSTD_LEVEL = 10
 """A sample of 300 processes compresses to the size of level 19 plus 6 % in a tenth of the time."""
@@ -104,6 +105,14 @@ class ProfileWriter:
     def stat(self) -> os.stat_result:
         """Of the file: its size, and whether it still has a name."""
         return os.fstat(self._file.fileno())
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether its name still leads to it; once a sample is written."""
+        try:
+            return os.path.samestat(self.stat(), os.stat(self._path))
+        except OSError:
+            return False
 
     def close(self) -> None:
         """The file is whole then. Raises OSError; it is closed all the same."""
@@ -191,7 +200,7 @@ class ProfileReader:
     def _read_chunks(self) -> Iterator[bytes]:
         """Decompressed text; ends quietly, as truncated, where a compressed stream is cut off or damaged."""
         try:
-            with self._opened or open(self.path, "rb") as file:
+            with self._opened or open_regular(self.path) as file:
                 source = _decompressing(file)
                 # read1 hands out what a cut-off stream still held before it complains about the cut.
                 while chunk := source.read1(READ_BYTES):

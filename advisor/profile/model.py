@@ -53,6 +53,13 @@ BasePage = Annotated[int, Meta(ge=1 << 10, le=1 << 20)]
 """Bytes of a base page. Source: Linux has 4 KiB to 256 KiB (arch/*/Kconfig). Reason: others are damage."""
 
 
+LAST_TIME_S = 253_402_300_799
+"""The last second of the year 9999, in Unix seconds: no later one has a date (datetime.MAXYEAR)."""
+
+WallTime = Annotated[float, Meta(ge=0, le=LAST_TIME_S)]
+"""Unix seconds. A profile with another number is damaged."""
+
+
 class Mapping(Struct, frozen=True, array_like=True):
     """One VMA, or several small VMAs of one process that agree in everything a page policy depends on.
 
@@ -258,7 +265,7 @@ class Sample(Struct, frozen=True, omit_defaults=True):
     """One tick. t_s: seconds on the monotonic clock since the profile began; wall_time: Unix seconds."""
 
     t_s: float
-    wall_time: float
+    wall_time: WallTime
     host: HostState
     cost: Cost
     smaps_fields: list[str] = field(default_factory=list)

@@ -29,6 +29,7 @@ _MARKDOWN_LINE_START = re.compile(r"^(\s*)([-+=]|\d+(?=[.)](?:\s|$)))")
 _AUTOLINK = re.compile(r"(?i)(https?|ftp|mailto|xmpp):|(www)\.")
 _CODE_SPECIAL = re.compile(r"[`|]")
 _FENCE = re.compile(r"`{3,}")
+_CELL_IN_CELL = re.compile(rf";(?=[\s\"']*[{re.escape(''.join(FORMULA_STARTS))}])")
 _SAFE_URL = re.compile(r"https://[A-Za-z0-9.-]+(?:/[A-Za-z0-9._~/?#=&%+-]*)?")
 
 
@@ -45,8 +46,11 @@ def visible_lines(text: str) -> str:
 
 
 def csv_cell(text: str) -> str:
-    """`text` as a cell of a CSV file: visible, and where a spreadsheet would work it out, an apostrophe before it."""
-    text = visible(text)
+    """`text` as a cell of a CSV file: visible, and where a spreadsheet would work it out, an apostrophe before it.
+
+    So behind a semicolon, too: where the comma is the decimal mark, spreadsheets take cells apart at it.
+    """
+    text = _CELL_IN_CELL.sub(lambda match: _escape(match[0]), visible(text))
     return f"'{text}" if text.lstrip().startswith(FORMULA_STARTS) else text
 
 

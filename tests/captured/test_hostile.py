@@ -135,6 +135,25 @@ def test_a_huge_extended_header_is_not_read(tmp_path: Path) -> None:
     assert "extended header" in refusal(tmp_path / "x.tar", data)
 
 
+@pytest.mark.parametrize("name", ["junk", "proc/meminfo"])
+def test_an_entry_that_is_larger_than_its_archive_is_not_looked_for(tmp_path: Path, name: str) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size = 1 << 60
+    assert "no files of /proc" in refusal(tmp_path / "x.tar", entry.tobuf(tarfile.GNU_FORMAT) + bytes(10240))
+
+
+@pytest.mark.parametrize("when", ["nan", "1e300", "-1e18"])
+def test_a_time_that_no_date_has_is_none(tmp_path: Path, when: str) -> None:
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for name, content in smem_files(tmp_path).items():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.pax_headers = len(content), {"mtime": when}
+            archive.addfile(entry, io.BytesIO(content))
+    (tmp_path / "x.tar").write_bytes(data.getvalue())
+    assert profile_of_capture(tmp_path / "x.tar").samples[0].wall_time > 0
+
+
 def test_a_zip_directory_that_fits_no_memory_is_not_read(tmp_path: Path) -> None:
     data = bytearray(zip_of({"proc/meminfo": b""}))
     end = data.rfind(b"PK\x05\x06")

@@ -33,6 +33,24 @@ def test_a_file_that_answers_is_read_and_leaves_no_thread(fs: DeadlineFs) -> Non
     assert threading.active_count() == before
 
 
+def test_a_tree_of_others_is_not_left_nor_read_without_end(fs: DeadlineFs, tmp_path: Path) -> None:
+    """A link inside of it is followed, and a link itself may say anything."""
+    (tmp_path / "outside").write_text("secret\n")
+    for name, target in (("vmstat", "/dev/zero"), ("uptime", "../outside"), ("mounts", "stat")):
+        Path(fs.procfs, name).symlink_to(target)
+    Path(fs.procfs, "stat").write_text("cpu 1\n")
+    with Path(fs.procfs, "meminfo").open("wb") as holes:
+        holes.truncate(1 << 40)
+    for name in ("vmstat", "uptime", "meminfo"):
+        with pytest.raises(MissingError):
+            fs.read_proc(name)
+    assert fs.read_proc("mounts") == b"cpu 1\n"
+    Path(fs.procfs, "10").mkdir()
+    Path(fs.procfs, "10", "exe").symlink_to("/bin/sh")
+    assert fs.link_of_process(10, "exe") == "/bin/sh"
+    fs.close()
+
+
 def test_a_child_of_fork_asks_for_itself(fs: DeadlineFs) -> None:
     Path(fs.procfs, "uptime").write_text("1 2\n")
     fs.read_proc("uptime")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -51,6 +52,14 @@ def test_what_is_written_is_read(tmp_path: Path, suffix: str) -> None:
     assert profile.header == HEADER
     assert profile.samples == [sample(number) for number in range(5)]
     assert not profile.truncated
+
+
+@pytest.mark.parametrize("when", ["1e300", "-1", "253402300800"])
+def test_a_time_that_no_date_has_is_damage(tmp_path: Path, when: str) -> None:
+    path = write(tmp_path / "p.jsonl", 2)
+    path.write_text(re.sub(r'"wall_time":[0-9.]+', f'"wall_time":{when}', path.read_text()))
+    with pytest.raises(ProfileError, match=r":2: not a sample .*wall_time"):
+        load_profile(path)
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

@@ -65,6 +65,7 @@ def test_visible_text_is_one_line_without_invisible_characters(text: str) -> Non
 def test_a_spreadsheet_works_out_no_cell(start: str) -> None:
     assert csv_cell(f"{start}1+1") == f"'{start}1+1"
     assert csv_cell(f"a{start}1") == f"a{start}1"
+    assert csv_cell(f'a; "{start}1') == f'a\\x3b "{start}1', "where a semicolon parts cells"
     assert csv_cell("\t=1") == r"\t=1", "nor what a reader strips before it"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import select
@@ -14,6 +15,34 @@ import pytest
 PATIENCE_S = 60
 
 
+def until_seen(master: int, words: bytes) -> None:
+    seen, until = b"", time.monotonic() + PATIENCE_S
+    while words not in seen and time.monotonic() < until and select.select([master], [], [], PATIENCE_S)[0]:
+        seen += os.read(master, 1 << 16)
+    assert words in seen
+
+
+def test_a_key_that_is_no_utf_8_ends_nothing() -> None:
+    master, slave = pty.openpty()
+    shown = subprocess.Popen(
+        [sys.executable, "-m", "advisor", "tui"],
+        stdin=slave, stdout=slave, stderr=slave, env=os.environ | {"TERM": "xterm-256color"},
+    )  # fmt: skip
+    os.close(slave)
+    try:
+        until_seen(master, b"ADVICE")
+        os.write(master, b"\xe9?")
+        until_seen(master, b"everything of one process")
+        os.write(master, b"\x1b[27uq")
+        with contextlib.suppress(OSError):  # what it draws at the end has to be read
+            while os.read(master, 1 << 16):
+                pass
+        assert shown.wait(PATIENCE_S) == 0
+    finally:
+        shown.kill()
+        os.close(master)
+
+
 @pytest.mark.parametrize("has_session", [True, False])
 def test_it_ends_with_its_terminal(has_session: bool) -> None:
     """Without a session of its own it gets no SIGHUP."""
@@ -24,10 +53,7 @@ def test_it_ends_with_its_terminal(has_session: bool) -> None:
     environment = os.environ | {"TERM": "xterm-256color"}
     shown = subprocess.Popen([sys.executable, "-c", start], stdin=slave, stdout=slave, stderr=slave, env=environment)
     os.close(slave)
-    seen, until = b"", time.monotonic() + PATIENCE_S
-    while b"ADVICE" not in seen and time.monotonic() < until and select.select([master], [], [], PATIENCE_S)[0]:
-        seen += os.read(master, 1 << 16)
-    assert b"ADVICE" in seen
+    until_seen(master, b"ADVICE")
     os.close(master)
     try:
         assert shown.wait(PATIENCE_S) == 130

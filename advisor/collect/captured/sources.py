@@ -24,6 +24,7 @@ from advisor.collect.captured.streams import (
     is_tar,
 )
 from advisor.procfs.fs import decode
+from advisor.regular_file import open_regular
 
 MemberKind = Literal["file", "link", "other"]
 
@@ -64,7 +65,7 @@ class Source:
             yield from _of_folder(self.path)
             return
         try:
-            with open(self.path, "rb") as file:
+            with open_regular(self.path) as file:
                 if file.read(4) in ZIP_MAGIC:
                     yield from _of_zip(file, self.path)
                 else:
@@ -95,7 +96,7 @@ class Source:
 def is_archive(path: Path) -> bool:
     """Whether a file is a zip or a tar archive, by its first bytes. False for what cannot be read."""
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             if file.read(4) in ZIP_MAGIC:
                 return True
             file.seek(0)

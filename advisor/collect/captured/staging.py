@@ -15,6 +15,7 @@ from advisor.collect.captured.layout import COMMANDS_FOLDER, Place, place_of
 from advisor.collect.captured.recognise import ARCHIVE_NAME
 from advisor.collect.captured.sources import Member, Source
 from advisor.collect.captured.streams import CaptureError
+from advisor.profile.model import LAST_TIME_S
 
 LONGEST_TARGET_CHARS = 4096
 """Of a link such as /proc/PID/exe, which is kept as text. Source: PATH_MAX (include/uapi/linux/limits.h)."""
@@ -136,7 +137,8 @@ class _Stager:
     def _note(self, root: _Root, place: Place, member: Member) -> None:
         if place.identifies:
             root.areas[place.area] += 1
-            root.modified = max(filter(None, (root.modified, member.modified)), default=None)
+            times = [when for when in (root.modified, member.modified) if when and 0 < when <= LAST_TIME_S]
+            root.modified = max(times, default=None)
         elif place.path.startswith(COMMANDS_FOLDER):
             root.areas[COMMANDS_FOLDER] += 1
         if place.pid is not None:

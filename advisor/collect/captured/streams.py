@@ -30,6 +30,9 @@ smaps alone 60 times with xz; zeros 1,000 (gz) to 7,000 times (xz)."""
 MOST_XZ_BYTES = 256 << 20
 """Memory for xz, bytes; level -9 needs 65 MiB."""
 
+MOST_EMPTY_READS = 100
+"""At the end of an archive. Source: own choice. Reason: who reads it asks two or three times."""
+
 MOST_HEADER_BYTES = 1 << 20
 """Of an extended tar header, which Python reads whole: long names and times need hundreds of bytes."""
 
@@ -90,9 +93,11 @@ class Expanding:
         self._source = _decompressing(file)
         self._expansion = Expansion(path, path.stat().st_size)
         self._ahead = b""
+        self._empty_reads = 0
 
     def read(self, size: int) -> bytes:
-        """At most `size` bytes; none at the end. Raises CaptureError."""
+        """At most `size` bytes; none at the end. Raises CaptureError; EOFError where somebody does not take the end
+        for one: tarfile skips what an entry says that it has, by reading as often as that is long."""
         if self._ahead:
             now, self._ahead = self._ahead[:size], self._ahead[size:]
             return now
@@ -102,6 +107,10 @@ class Expanding:
             except EOFError:
                 self.cut, data = True, b""
         self._expansion.charge(len(data))
+        self._empty_reads = 0 if data else self._empty_reads + 1
+        if self._empty_reads > MOST_EMPTY_READS:
+            self._empty_reads = 0
+            raise EOFError("an entry that is larger than the archive")
         return data
 
     def peek(self, size: int) -> bytes:
@@ -210,7 +219,7 @@ class Tar:
             with damage_named(self._stream.path, entry.name):
                 try:
                     chunk = file.read(CHUNK_BYTES)
-                except tarfile.ReadError:
+                except (tarfile.ReadError, EOFError):
                     if not self._at_end():
                         raise
                     self.cut, chunk = True, b""
