@@ -57,7 +57,8 @@ class CommandRequest:
 
 
 def run(request: CommandRequest, output: Path | None, *, width: int) -> int:
-    """Measure, print; the exit code says whether it was interrupted. Raises CommandError, UsageError."""
+    """Measure, print; the exit code says whether it was interrupted, or ended because somebody else set what it
+    had set. Raises CommandError, UsageError."""
     with closing(DeadlineFs(*request.roots)) as fs:
         return _run(request, output, fs, width=width)
 
@@ -95,6 +96,8 @@ def _run(request: CommandRequest, output: Path | None, fs: KernelFs, *, width: i
 
         trial, repeat = redact_trial(trial), redact_command_line(repeat)
     write_output(render(trial, request, repeat, width, look_of(output)), output)
+    if journal.is_contested:
+        return ExitCode.FAILED
     return ExitCode.INTERRUPTED if trial.interrupted else ExitCode.DONE
 
 

@@ -1,8 +1,9 @@
 """What a journal says: its lines, and what is left to undo after them. Pure functions of bytes.
 
 One JSON object a line. Line 1: {"journal": 1, "pid", "start_ticks", "boot_id"}, the owner. Then {"change": path,
-"before", "during"}, {"restored": path}, {"started": pid, "start_ticks"}, {"ended": pid}. A line is written before
-what it announces, so that a last line without its end announces something that was not done.
+"before", "during"}, {"anew": path, "before"} for what somebody else has set meanwhile, {"restored": path},
+{"started": pid, "start_ticks"}, {"ended": pid}. A line is written before what it announces, so that a last line
+without its end announces something that was not done; a second "change" says what the kernel made of the first.
 """
 
 from __future__ import annotations
@@ -42,10 +43,16 @@ class Owner:
 
 @dataclass
 class Changed:
-    """One setting: what it held before the first change, and everything that was written since, in order."""
+    """One setting: what it held before the first change, and everything that was written since, or that the kernel
+    made of it, in order."""
 
     before: str
     written: list[str]
+
+    @property
+    def steps(self) -> list[str]:
+        """All that it held, the first value first."""
+        return [self.before, *self.written]
 
 
 @dataclass
@@ -68,6 +75,9 @@ class Record:
                 _check_value(before)
                 _check_value(during)
                 self.changes.setdefault(path, Changed(before, [])).written.append(during)
+            case {"anew": str(path), "before": str(before)}:
+                _check_value(before)
+                self.changes[path] = Changed(before, [before])  # in its old place: the order decides what comes last
             case {"restored": str(path)}:
                 self.changes.pop(path, None)
             case {"started": int(pid), "start_ticks": int(ticks)}:

@@ -84,10 +84,18 @@ def test_no_text_makes_the_parser_fail(data: bytes) -> None:
     assert record.whole_bytes <= len(data)
 
 
-@given(st.integers(0, 999), st.lists(st.integers(0, 999), min_size=1), st.integers(0, 999))
-def test_any_part_of_a_pool_that_was_asked_for_is_ours(before: int, written: list[int], current: int) -> None:
-    reached = [before, *written]
-    assert is_ours(str(current), str(before), [*map(str, written)]) == (min(reached) <= current <= max(reached))
+@given(st.lists(st.integers(0, 999), min_size=2, max_size=5), st.integers(0, 999))
+def test_any_part_of_a_pool_that_was_asked_for_last_is_ours(reached: list[int], current: int) -> None:
+    steps = [str(number) for number in reached]
+    is_between = min(reached[-2:]) <= current <= max(reached[-2:])
+    assert is_ours(Path("hugepages-2048kB/nr_hugepages"), str(current), steps, is_told=True) == is_between
+
+
+@given(st.lists(st.integers(0, 9), min_size=2, max_size=5), st.integers(0, 9), st.booleans())
+def test_of_any_other_number_only_what_was_left_is_ours(reached: list[int], current: int, is_told: bool) -> None:
+    ours = reached[-1:] if is_told else reached[-2:]
+    steps = [str(number) for number in reached]
+    assert is_ours(Path("vm/min_free_kbytes"), str(current), steps, is_told=is_told) == (current in ours)
 
 
 def test_a_full_disk_changes_nothing_and_leaves_no_half_line(host: Host) -> None:
