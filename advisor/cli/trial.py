@@ -16,7 +16,7 @@ import click
 
 from advisor.cli.errors import CommandError, ExitCode
 from advisor.cli.output import Look, check_output, look_of, write_output
-from advisor.cli.talk import say
+from advisor.cli.talk import say, say_in_passing
 from advisor.procfs.deadline_fs import DeadlineFs
 from advisor.procfs.errors import KernelTextError
 from advisor.procfs.fs import KernelFs
@@ -221,10 +221,9 @@ def repeat_words(request: CommandRequest, may_change: bool) -> list[str]:
 
 
 class ProgressLine:
-    """A line on stderr that rewrites itself; nothing where stderr is no terminal."""
+    """A line on stderr that rewrites itself, each as long as the one before at least."""
 
     def __init__(self) -> None:
-        self._is_shown = sys.stderr.isatty()
         self._columns = 0
 
     def show(self, progress: Progress) -> None:
@@ -237,12 +236,11 @@ class ProgressLine:
         """Leaves an empty line behind for what is printed next."""
         if self._columns:
             self._write("")
-            click.echo("\r", err=True, nl=False)
+            say_in_passing("")
 
     def _write(self, text: str) -> None:
-        if self._is_shown:
-            click.echo(f"\r{text:<{self._columns}}", err=True, nl=False)
-            self._columns = len(text)
+        say_in_passing(f"{text:<{self._columns}}")
+        self._columns = len(text)
 
 
 def render(trial: Trial, request: CommandRequest, repeat: Sequence[str], width: int, look: Look) -> str:

@@ -12,7 +12,7 @@ import click
 
 from advisor.cli.errors import CommandError, ExitCode
 from advisor.cli.output import Look, check_output, look_of, write_output
-from advisor.cli.talk import say
+from advisor.cli.talk import say, say_in_passing
 from advisor.interrupts import stop_when_interrupted
 from advisor.procfs.deadline_fs import DeadlineFs
 from advisor.procfs.errors import DeniedError, GoneError, KernelTextError
@@ -148,15 +148,13 @@ def measure(fs: KernelFs, target: Target, prepared: Prepared, options: LiveOptio
         with stop_when_interrupted() as stop:
             return run_live(fs, target, prepared, options, read_environment(fs), stop, report_progress)
     finally:
-        if sys.stderr.isatty():
-            click.echo("", err=True)
+        say_in_passing("\n")
 
 
 def report_progress(progress: Progress) -> None:
-    """A line that rewrites itself, on a terminal only."""
-    if sys.stderr.isatty():
-        what = f"window {progress.windows}" if progress.windows else "collapsing"
-        click.echo(f"\r{progress.dose:4.0%} on huge pages: {what}    ", err=True, nl=False)
+    """A line that rewrites itself."""
+    what = f"window {progress.windows}" if progress.windows else "collapsing"
+    say_in_passing(f"{progress.dose:4.0%} on huge pages: {what}    ")
 
 
 def render(made: LiveTrial, request: LiveRequest, width: int, look: Look) -> str:
