@@ -66,11 +66,14 @@ def run(request: CommandRequest, output: Path | None, *, width: int) -> int:
 def _run(request: CommandRequest, output: Path | None, fs: KernelFs, *, width: int) -> int:
     from advisor.trial.command import StartError
     from advisor.trial.errors import SettingError
+    from advisor.trial.groups import OTHER_PIDS, sees_itself
     from advisor.trial.journal import Journal
     from advisor.trial.trial import run_trial
 
     if not fs.is_live:
         raise click.UsageError("a trial runs on this host: it cannot be made in a captured tree")
+    if not sees_itself():
+        raise CommandError(f"a trial follows what it starts: {OTHER_PIDS}", ExitCode.UNUSABLE)
     if shutil.which(request.command[0]) is None:
         raise CommandError(f"{request.command[0]}: no such program, or it may not be executed", ExitCode.TARGET)
     check_output(output)

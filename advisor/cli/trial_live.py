@@ -56,10 +56,13 @@ def run(request: LiveRequest, output: Path | None, *, width: int) -> None:
 
 def _run(request: LiveRequest, output: Path | None, fs: KernelFs, *, width: int) -> None:
     from advisor.trial.collapse import CollapseError, Target
+    from advisor.trial.groups import OTHER_PIDS, sees_itself
     from advisor.trial.live_prepare import LiveRefusedError, prepare
 
     if not fs.is_live:
         raise CommandError("trial --pid needs the live /proc and /sys", ExitCode.USAGE)
+    if not sees_itself():
+        raise CommandError(f"trial --pid: {OTHER_PIDS}", ExitCode.UNUSABLE)
     check_output(output)
     options, steps = options_of(request), steps_of(request)
     try:

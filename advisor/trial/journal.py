@@ -18,7 +18,7 @@ from typing import Any
 
 from advisor.trial.document import Change
 from advisor.trial.errors import BusyError, ContestedError, SettingError
-from advisor.trial.groups import boot_id, end_groups, has_ended, start_ticks
+from advisor.trial.groups import OTHER_PIDS, boot_id, end_groups, has_ended, sees_itself, start_ticks
 from advisor.trial.knob import (
     ALLOWED_ROOTS,
     check_allowed,
@@ -210,6 +210,7 @@ class OpenJournal:
 
     def __init__(self, directory: Path, groups: dict[int, int]) -> None:
         """Starts with the owner and with `groups`, which run already. Raises OSError, SettingError, BusyError."""
+        _check_pids()
         self._folder = open_directory(directory, create=True)
         try:
             self._lock = _wait_for_lock(self._folder)
@@ -251,7 +252,8 @@ class OpenJournal:
 def restore_left_over(directory: Path = STATE_DIRECTORY, *, roots: Sequence[Path] = ALLOWED_ROOTS) -> list[LeftOver]:
     """Undo what trials that were killed left. A trial that lives is never touched; the answer is then empty.
 
-    Raises SettingError where the folder cannot be trusted or opened; an absent one is the normal case.
+    Raises SettingError where the folder cannot be trusted or opened, or pids mean nothing; an absent one is the
+    normal case.
     """
     try:
         folder = open_directory(directory, create=False)
@@ -261,6 +263,8 @@ def restore_left_over(directory: Path = STATE_DIRECTORY, *, roots: Sequence[Path
         raise _journal_error(directory, "the journals of trials cannot be read", error) from error
     try:
         names = journal_names(folder)
+        if names:
+            _check_pids()
         lock = take_lock(folder) if names else None
         if lock is None:
             return []
@@ -319,6 +323,12 @@ def _end_left_over(groups: Mapping[int, int]) -> list[LeftOver]:
     told = {pid: f"process {pid}: started by the trial, still ran, ended" for pid in alive}
     told |= {pid: _would_not_end(pid) for pid in stuck}
     return [LeftOver(f"process {pid}", message, pid not in stuck) for pid, message in told.items()]
+
+
+def _check_pids() -> None:
+    """A journal names processes, which are ended by their pids. Raises SettingError."""
+    if not sees_itself():
+        raise SettingError(OTHER_PIDS)
 
 
 def _wait_for_lock(folder: int) -> int:

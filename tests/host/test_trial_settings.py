@@ -170,3 +170,11 @@ def wait_until(is_so: Callable[[], bool]) -> None:
     while not is_so():
         assert time.monotonic() < until_s
         time.sleep(0.01)
+
+
+def test_a_trial_that_would_take_pids_for_other_processes_is_refused(before: list[str]) -> None:
+    command = ["unshare", "--pid", "--fork", sys.executable, "-m", "advisor", "trial", "--yes"]
+    for what in (["--policies", "thp", "--", "true"], ["--pid", "1"]):
+        done = subprocess.run([*command, *what], capture_output=True, text=True)
+        assert done.returncode == 4 and "unshare --mount-proc" in done.stderr
+    assert values() == before

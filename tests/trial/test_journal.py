@@ -356,3 +356,19 @@ def test_a_pool_is_put_back_to_the_pages_that_were_asked_for(host: Host, monkeyp
         ]
         assert journal.restore()[0].before == "6"
     assert (pool / "nr_hugepages").read_text() == "6\n"
+
+
+def test_where_proc_has_other_pids_nothing_is_changed_and_nothing_put_back(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pid 1 of a namespace would be taken for the host's, and what the trial started for somebody else's process."""
+    host.number.write_text("9\n")
+    host.plant(host.change(host.number, "7", "9"))
+    monkeypatch.setattr(journal_module, "sees_itself", lambda: False)
+    with pytest.raises(SettingError, match="PID namespace"):
+        host.restore()
+    with host.journal() as journal, pytest.raises(SettingError, match="PID namespace"):
+        journal.change(host.mode, "always")
+    assert (host.mode.read_text(), host.number.read_text()) == (MODE, "9\n")
+    monkeypatch.undo()
+    assert [one.restored for one in host.restore()] == [True]
