@@ -113,7 +113,7 @@ def metric_of(request: LiveRequest) -> LiveMetric | None:
 
 def check_metric(request: LiveRequest) -> None:
     """A metric command that does not work is a matter for now, not for the end of the trial."""
-    from advisor.trial.live_watch import MetricError, read_metric
+    from advisor.trial.metric_command import MetricError, read_metric
 
     if request.metric_command is None:
         return

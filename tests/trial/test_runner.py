@@ -18,8 +18,6 @@ from hypothesis import strategies as st
 
 from advisor.procfs.fs import KernelFs
 from advisor.trial.command import (
-    OUTPUT_BYTES,
-    Output,
     StartError,
     StoppedError,
     StopSignal,
@@ -37,6 +35,7 @@ from advisor.trial.environment import (
     reports_free_pages,
 )
 from advisor.trial.hold import MARGIN_BYTES, MemoryHold
+from advisor.trial.output import OUTPUT_BYTES, Output
 from advisor.trial.runner import Place, run_once
 from advisor.trial.verdict import last_line, metric_value, why_not_counted
 from advisor.trial.watch import Seen
@@ -118,7 +117,7 @@ def test_without_pidfds_nothing_can_be_timed(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_who_got_hold_of_the_pipe_and_writes_on_delays_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("advisor.trial.command.GRACE_S", 0.1)
+    monkeypatch.setattr("advisor.trial.output.REST_S", 0.1)
     read_end, write_end = os.pipe()
     with subprocess.Popen(["yes"], stdout=write_end) as stranger:
         os.close(write_end)
