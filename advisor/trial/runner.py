@@ -135,6 +135,7 @@ def _run(
             seen=seen,
             min_coverage=options.min_coverage,
             needed_bytes=place.needed_bytes,
+            left=command.left,
         ),
         timed_out=not in_time,
     )

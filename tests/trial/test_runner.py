@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import mmap
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -137,6 +138,26 @@ def test_what_a_command_leaves_is_ended(tmp_path: Path) -> None:
     assert time.monotonic() - began_s < 5
     assert not is_running(int((tmp_path / "pid").read_text()))
     assert subprocess.run(["pgrep", "-P", str(os.getpid()), "-x", "sleep"], capture_output=True).stdout == b""
+
+
+@pytest.mark.parametrize("program", ["exec sleep 60", "sleep 60 &"])
+def test_a_process_that_may_not_be_ended_costs_the_run_alone(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
+    """A program that becomes another user: the run says which process, and at once."""
+
+    def refuse(*_: int) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    noted = Noted()
+    began_s = time.monotonic()
+    with monkeypatch.context() as patched:
+        patched.setattr("advisor.trial.end_run.os.kill", refuse)
+        done = run(way("sh", "-c", program), options(timeout_s=0.5), noted)
+    assert time.monotonic() - began_s < 5
+    found = re.fullmatch(r"process (\d+) of it would not end", done.not_counted or "")
+    assert found
+    assert [word for word, _ in noted.lines] == ["started"], "who comes after a kill shall try again"
+    os.kill(int(found[1]), signal.SIGKILL)
+    os.waitpid(int(found[1]), 0)
 
 
 def test_other_children_of_this_process_are_left_alone() -> None:
