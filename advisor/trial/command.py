@@ -21,6 +21,7 @@ from typing import Protocol
 from advisor.privilege.huge_pages import PR_SET_THP_DISABLE
 from advisor.procfs.fs import KernelFs
 from advisor.trial.end_run import end_all
+from advisor.trial.groups import look_at
 from advisor.trial.output import Output
 from advisor.trial.pidfd import open_pidfd
 from advisor.trial.tree import ProcessTree
@@ -89,6 +90,7 @@ class Command:
         """Starts it. thp_flag: PR_SET_THP_DISABLE that it starts with. Raises StartError."""
         self.tree = ProcessTree(fs, ignored=ProcessTree(fs).roots())
         self._journal = journal
+        self._noted: set[int] = set()
         self._usage_before = resource.getrusage(resource.RUSAGE_CHILDREN)
         self.ended_s: float | None = None
         self.left: list[int] = []
@@ -117,6 +119,7 @@ class Command:
 
     def __enter__(self) -> Command:
         try:
+            self._noted.add(self.pid)
             self._journal.started(self.pid)
         except BaseException:
             self.end()
@@ -159,6 +162,14 @@ class Command:
             if self._pipe in ready and not self.output.read():
                 poller.unregister(self._pipe)
 
+    def note_daemons(self) -> None:
+        """Writes down what came to us as its parent ended, in a session of its own: after a kill of this process
+        nothing else would tell that it belongs to the run. Raises SettingError where that cannot be written."""
+        for pid in self.tree.roots():
+            if pid not in self._noted and (found := look_at(pid)) is not None and found.session != self.pid:
+                self._noted.add(pid)
+                self._journal.started(pid)
+
     def end(self) -> int:
         """Ends and collects every process of the run, reads the rest of the output; answers the exit code.
 
@@ -171,7 +182,8 @@ class Command:
             os.close(self._pipe)
             self._pipe = -1
             if not self.left:
-                self._journal.ended(self.pid)
+                for pid in self._noted:
+                    self._journal.ended(pid)
         return self._process.returncode if self._process.returncode is not None else -signal.SIGKILL
 
     def usage(self) -> resource.struct_rusage:

@@ -160,6 +160,16 @@ def test_a_process_that_may_not_be_ended_costs_the_run_alone(monkeypatch: pytest
     os.waitpid(int(found[1]), 0)
 
 
+def test_a_daemon_of_the_command_is_in_the_journal() -> None:
+    """What is in the command's own session is found by that."""
+    noted = Noted()
+    done = run(way("sh", "-c", "(setsid sleep 60 &); (sleep 60 &); sleep 0.4"), noted=noted)
+    assert done.not_counted is None
+    assert [word for word, _ in noted.lines] == ["started"] * 2 + ["ended"] * 2
+    pids = {pid for _, pid in noted.lines}
+    assert len(pids) == 2 and not any(map(is_running, pids))
+
+
 def test_other_children_of_this_process_are_left_alone() -> None:
     with subprocess.Popen(["sleep", "60"]) as other:
         short = subprocess.Popen(["true"])
