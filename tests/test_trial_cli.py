@@ -231,6 +231,15 @@ def test_the_line_on_stderr_is_for_terminals_only(
     assert capsys.readouterr().err == "", "a terminal that is stopped is not waited for"
 
 
+def test_exit_codes_are_seen_where_the_parent_ignores_them() -> None:
+    """SIGCHLD ignored is inherited, and the kernel then keeps neither exit codes nor CPU times."""
+    command = ["trial", "--policies", "base", "--rounds", "1", "--", "sh", "-c", "exit 3"]
+    done = subprocess.run(
+        ["env", "--ignore-signal=CHLD", sys.executable, "-m", "advisor", *command], capture_output=True, text=True
+    )
+    assert "exit code 3" in done.stdout
+
+
 @pytest.mark.host
 def test_a_trial_without_changes_prints_a_document_that_can_be_checked() -> None:
     done = run("--policies", "base,default", "--rounds", "3", "--metric", r"rate = (\S+)", "--higher-is-better",

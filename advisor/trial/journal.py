@@ -297,6 +297,12 @@ def _restore_one(folder: int, name: str, roots: Sequence[Path]) -> list[LeftOver
     except (OSError, SettingError) as error:
         return [LeftOver(name, f"journal {name}: not used: {error}", restored=False)]
     record = parse_journal(file.read())
+    if record.other_format is not None:
+        file.close()
+        words = (
+            f"journal {name}: kept and not used: {record.other_format}; use the version that wrote it, or restore "
+        )
+        return [LeftOver(name, words + "what it names by hand and remove it", restored=False)]
     owner = record.owner
     if owner is not None and owner.boot_id == boot_id() and start_ticks(owner.pid) == owner.start_ticks:
         file.close()

@@ -32,6 +32,10 @@ journal, and each is a line on a terminal."""
 _LINE = msgspec.json.Decoder(dict[str, Any])
 
 
+class OtherFormatError(ValueError):
+    """The journal is of another version of this program: its lines may mean something else."""
+
+
 @dataclass(frozen=True)
 class Owner:
     """The trial that writes the journal. start_ticks: clock ticks since boot; boot_id: empty where unknown."""
@@ -60,6 +64,7 @@ class Record:
     """What is left to undo. changes: by path, in the order of the first change. groups: pid -> start_ticks.
 
     damaged: lines that were not understood, as text fit for a terminal. whole_bytes: length up to the last line end.
+    other_format: in words, why nothing of it was taken.
     """
 
     owner: Owner | None = None
@@ -67,6 +72,7 @@ class Record:
     groups: dict[int, int] = field(default_factory=dict)
     damaged: list[str] = field(default_factory=list)
     whole_bytes: int = 0
+    other_format: str | None = None
 
     def apply(self, entry: dict[str, Any]) -> None:
         """Take one line. Raises ValueError where it is none of the known ones."""
@@ -86,7 +92,7 @@ class Record:
                 self.groups.pop(pid, None)
             case {"journal": int(version), "pid": int(pid), "start_ticks": int(ticks), "boot_id": str(boot)}:
                 if version != FORMAT:
-                    raise ValueError(f"format {version} is not known")
+                    raise OtherFormatError(f"format {version} is not known")
                 self.owner = Owner(pid, ticks, boot)
             case _:
                 raise ValueError("not a line of a journal")
@@ -111,6 +117,8 @@ def parse_journal(data: bytes) -> Record:
     for line in data[: record.whole_bytes].split(b"\n")[:-1]:
         try:
             record.apply(foreign_json.decode(line, _LINE))
+        except OtherFormatError as error:
+            return Record(whole_bytes=record.whole_bytes, other_format=str(error))
         except ValueError:
             record.damaged.append(ascii(line[:SHOWN].decode("ascii", "replace")))
             if len(record.damaged) == MOST_DAMAGED:

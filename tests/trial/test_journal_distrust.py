@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from advisor.trial.errors import SettingError
+from advisor.trial.errors import BusyError, SettingError
 from advisor.trial.knob import is_ours
 from advisor.trial.record import MOST_DAMAGED, line_of, parse_journal
 from tests.trial.knobs import Host, in_child
@@ -49,6 +49,19 @@ def test_a_damaged_line_is_said_once_and_the_rest_is_done(host: Host) -> None:
     assert all(one.message.isprintable() for one in done)
     assert host.number.read_text() == "7\n"
     assert host.restore() == []
+
+
+def test_a_journal_of_another_version_is_kept_and_said(host: Host) -> None:
+    host.number.write_text("9\n")
+    journal = host.plant(host.change(host.number, "7", "9"))
+    text = journal.read_text().replace('"journal": 1', '"journal": 2')
+    journal.write_text(text)
+    for _ in range(2):
+        (said,) = host.restore()
+        assert "format 2 is not known" in said.message and not said.restored
+    assert (journal.read_text(), host.number.read_text()) == (text, "9\n")
+    with host.journal() as other, pytest.raises(BusyError):
+        other.change(host.mode, "always")
 
 
 @given(st.data())
