@@ -65,6 +65,7 @@ def run(request: CommandRequest, output: Path | None, *, width: int) -> int:
 
 def _run(request: CommandRequest, output: Path | None, fs: KernelFs, *, width: int) -> int:
     from advisor.trial.command import StartError
+    from advisor.trial.document import CONTESTED
     from advisor.trial.errors import SettingError
     from advisor.trial.groups import OTHER_PIDS, sees_itself
     from advisor.trial.journal import Journal
@@ -99,7 +100,7 @@ def _run(request: CommandRequest, output: Path | None, fs: KernelFs, *, width: i
 
         trial, repeat = redact_trial(trial), redact_command_line(repeat)
     write_output(render(trial, request, repeat, width, look_of(output)), output)
-    if journal.is_contested:
+    if any(one.id == CONTESTED for one in trial.warnings):
         return ExitCode.FAILED
     return ExitCode.INTERRUPTED if trial.interrupted else ExitCode.DONE
 

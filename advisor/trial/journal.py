@@ -59,14 +59,13 @@ class Journal:
     """Changes settings so that they can be put back; leaving the `with` block restores whatever happened inside.
 
     `changes`: all that was put back, or not, so far. `problems`: one line for each thing that could not be, or that
-    somebody else has set meanwhile. `is_contested`: a change was not made for that reason.
+    somebody else has set meanwhile.
     """
 
     def __init__(self, directory: Path = STATE_DIRECTORY, *, roots: Sequence[Path] = ALLOWED_ROOTS) -> None:
         """`roots`: only files below these are changed."""
         self.changes: list[Change] = []
         self.problems: list[str] = []
-        self.is_contested = False
         self._directory = directory
         self._roots = roots
         self._record = Record()
@@ -102,7 +101,6 @@ class Journal:
         check_allowed(path, self._roots)
         before = current_value(path)
         if self._is_theirs(path, before):
-            self.is_contested = True
             raise ContestedError(f"{path}: is {before!r}, which the trial did not write; it is left as it is")
         if before == value:
             return
@@ -110,12 +108,13 @@ class Journal:
         watched = [other for other in also if other.exists()]
         for other in watched:
             self._watch(other, current_value(other))
-        self._note_change(path, before, value)
-        try:
-            write_value(path, value)
-        finally:
-            for changed in (path, *watched):
-                self._note_found(changed)
+        with undisturbed():  # between writing down and looking again the record is ahead of the host
+            self._note_change(path, before, value)
+            try:
+                write_value(path, value)
+            finally:
+                for changed in (path, *watched):
+                    self._note_found(changed)
 
     def started(self, pid: int) -> None:
         """A process that leads its own group or session was started: it is to end before settings are put back.
@@ -299,10 +298,8 @@ def _restore_one(folder: int, name: str, roots: Sequence[Path]) -> list[LeftOver
     record = parse_journal(file.read())
     if record.other_format is not None:
         file.close()
-        words = (
-            f"journal {name}: kept and not used: {record.other_format}; use the version that wrote it, or restore "
-        )
-        return [LeftOver(name, words + "what it names by hand and remove it", restored=False)]
+        why = f"{record.other_format}; run the version that wrote it, or restore by hand what it names and remove it"
+        return [LeftOver(name, f"journal {name}: not used, and kept: {why}", restored=False)]
     owner = record.owner
     if owner is not None and owner.boot_id == boot_id() and start_ticks(owner.pid) == owner.start_ticks:
         file.close()

@@ -17,7 +17,18 @@ from advisor import __version__
 from advisor.interrupts import handling, heeded
 from advisor.procfs.fs import KernelFs
 from advisor.trial.command import StartError, StoppedError, StopSignal, thp_disabled
-from advisor.trial.document import TRIAL_SCHEMA, Caveat, Change, MemorySeen, Metric, Policy, Run, Trial, Way
+from advisor.trial.document import (
+    CONTESTED,
+    TRIAL_SCHEMA,
+    Caveat,
+    Change,
+    MemorySeen,
+    Metric,
+    Policy,
+    Run,
+    Trial,
+    Way,
+)
 from advisor.trial.environment import read_environment
 from advisor.trial.errors import BusyError, ContestedError, SettingError
 from advisor.trial.hold import MemoryHold
@@ -157,7 +168,7 @@ class _Turns:
                 self.interrupted = True
                 return
             except ContestedError as error:
-                self.notes.append(Caveat("contested", f"The trial ended early. {error}."))
+                self.notes.append(Caveat(CONTESTED, f"The trial ended early. {error}."))
                 self.interrupted = True
                 return
 

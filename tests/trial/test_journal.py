@@ -133,6 +133,21 @@ def test_a_second_ctrl_c_waits_until_all_is_put_back(host: Host, monkeypatch: py
     assert len(journal.changes) == 2
 
 
+def test_ctrl_c_waits_until_a_change_is_made_and_looked_at(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the mode that is still there would be taken for somebody else's."""
+    with pytest.raises(KeyboardInterrupt), host.journal() as journal:
+        journal.change(host.mode, "always")
+        note = journal._note_change
+
+        def note_then_interrupt(path: Path, before: str, during: str) -> None:
+            note(path, before, during)
+            os.kill(os.getpid(), signal.SIGINT)
+
+        monkeypatch.setattr(journal, "_note_change", note_then_interrupt)
+        journal.change(host.mode, "never")
+    assert host.mode.read_text() == "madvise\n"
+
+
 def test_a_journal_can_be_used_again_after_restoring(host: Host) -> None:
     with host.journal() as journal:
         for value in ("8", "9"):
@@ -254,7 +269,6 @@ def test_what_somebody_else_set_is_not_overwritten(host: Host, theirs: str, want
         host.mode.write_text(f"{theirs}\n")
         with pytest.raises(ContestedError, match=f"is '{theirs}'"):
             journal.change(host.mode, wanted)
-        assert journal.is_contested
     assert host.mode.read_text() == f"{theirs}\n"
     assert [one.restored for one in journal.changes] == [theirs == "madvise"]
     assert not host.left()
