@@ -217,6 +217,7 @@ def test_the_line_on_stderr_is_for_terminals_only(
     line.clear()
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setattr("advisor.cli.talk._takes_text", lambda _: True)
     line = command.ProgressLine()
     line.show(Progress("pool-2M", 0, 3, 8))
     line.show(Progress("thp", 1, 4, 8, samples.make_run(samples.THP, 1, 3, 1.25)))
@@ -225,6 +226,18 @@ def test_the_line_on_stderr_is_for_terminals_only(
     assert shown[1] == "3 of 8 runs; pool-2M, warm-up"
     assert shown[2].rstrip() == "4 of 8 runs; thp, round 1, 1.25 s"
     assert shown[3].strip() == "" and shown[-1] == ""
+    monkeypatch.setattr("advisor.cli.talk._takes_text", lambda _: False)
+    line.show(Progress("thp", 1, 0, 8))
+    assert capsys.readouterr().err == "", "a terminal that is stopped is not waited for"
+
+
+def test_exit_codes_are_seen_where_the_parent_ignores_them() -> None:
+    """SIGCHLD ignored is inherited, and the kernel then keeps neither exit codes nor CPU times."""
+    command = ["trial", "--policies", "base", "--rounds", "1", "--", "sh", "-c", "exit 3"]
+    done = subprocess.run(
+        ["env", "--ignore-signal=CHLD", sys.executable, "-m", "advisor", *command], capture_output=True, text=True
+    )
+    assert "exit code 3" in done.stdout
 
 
 @pytest.mark.host

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import signal
 import sys
 from collections.abc import Callable
 
@@ -15,6 +16,7 @@ from advisor.interrupts import all_interrupt
 
 def exit_code(run: Callable[[], int | None]) -> int:
     """What the shell is told of this command, whose own answer is an exit code or None. Raises what is a bug."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored by the parent, it would cost us our children's exit codes
     try:
         with all_interrupt():
             code = run()

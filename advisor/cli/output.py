@@ -10,6 +10,7 @@ from typing import TypedDict
 import click
 
 from advisor.cli.errors import CommandError, ExitCode
+from advisor.cli.talk import unless_gone
 from advisor.own_file import as_bytes, refuse_unless_file, write_whole
 
 USUAL_WIDTH = 80
@@ -51,6 +52,7 @@ def write_output(text: str, path: Path | None) -> None:
     if not text.endswith("\n"):
         text += "\n"
     if path is None:
-        click.echo(text, nl=False)
+        with unless_gone(sys.stdout):
+            click.echo(text, nl=False)
     else:
         write_whole(path, as_bytes(text))

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from contextlib import nullcontext
 from pathlib import Path
 
-import click
-
 from advisor.cli.errors import NO_PROC, CommandError, ExitCode
 from advisor.cli.privileges import WRITE_ANYWHERE, may_write_beside
-from advisor.cli.talk import say
+from advisor.cli.talk import say, say_in_passing
 from advisor.collect.options import DEFAULT_INTERVAL_S, SamplerOptions
 from advisor.collect.sampler import Sampler
 from advisor.collect.session import iterate_samples, make_header, nothing_seen
@@ -79,7 +76,5 @@ def check_name(output: Path) -> None:
 
 
 def report_progress(samples: int, sampler: Sampler) -> None:
-    """A line that rewrites itself, on a terminal only."""
-    if sys.stderr.isatty():
-        elapsed = sampler.clock() - sampler.began_s
-        click.echo(f"\r{samples} samples, {elapsed:.0f} s ", err=True, nl=False)
+    """A line that rewrites itself."""
+    say_in_passing(f"{samples} samples, {sampler.clock() - sampler.began_s:.0f} s ")

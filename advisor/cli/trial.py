@@ -16,7 +16,7 @@ import click
 
 from advisor.cli.errors import CommandError, ExitCode
 from advisor.cli.output import Look, check_output, look_of, write_output
-from advisor.cli.talk import say
+from advisor.cli.talk import say, say_in_passing
 from advisor.procfs.deadline_fs import DeadlineFs
 from advisor.procfs.errors import KernelTextError
 from advisor.procfs.fs import KernelFs
@@ -57,19 +57,24 @@ class CommandRequest:
 
 
 def run(request: CommandRequest, output: Path | None, *, width: int) -> int:
-    """Measure, print; the exit code says whether it was interrupted. Raises CommandError, UsageError."""
+    """Measure, print; the exit code says whether it was interrupted, or ended because somebody else set what it
+    had set. Raises CommandError, UsageError."""
     with closing(DeadlineFs(*request.roots)) as fs:
         return _run(request, output, fs, width=width)
 
 
 def _run(request: CommandRequest, output: Path | None, fs: KernelFs, *, width: int) -> int:
     from advisor.trial.command import StartError
+    from advisor.trial.document import CONTESTED
     from advisor.trial.errors import SettingError
+    from advisor.trial.groups import OTHER_PIDS, sees_itself
     from advisor.trial.journal import Journal
     from advisor.trial.trial import run_trial
 
     if not fs.is_live:
         raise click.UsageError("a trial runs on this host: it cannot be made in a captured tree")
+    if not sees_itself():
+        raise CommandError(f"a trial follows what it starts: {OTHER_PIDS}", ExitCode.UNUSABLE)
     if shutil.which(request.command[0]) is None:
         raise CommandError(f"{request.command[0]}: no such program, or it may not be executed", ExitCode.TARGET)
     check_output(output)
@@ -95,6 +100,8 @@ def _run(request: CommandRequest, output: Path | None, fs: KernelFs, *, width: i
 
         trial, repeat = redact_trial(trial), redact_command_line(repeat)
     write_output(render(trial, request, repeat, width, look_of(output)), output)
+    if any(one.id == CONTESTED for one in trial.warnings):
+        return ExitCode.FAILED
     return ExitCode.INTERRUPTED if trial.interrupted else ExitCode.DONE
 
 
@@ -218,10 +225,9 @@ def repeat_words(request: CommandRequest, may_change: bool) -> list[str]:
 
 
 class ProgressLine:
-    """A line on stderr that rewrites itself; nothing where stderr is no terminal."""
+    """A line on stderr that rewrites itself, each as long as the one before at least."""
 
     def __init__(self) -> None:
-        self._is_shown = sys.stderr.isatty()
         self._columns = 0
 
     def show(self, progress: Progress) -> None:
@@ -234,12 +240,11 @@ class ProgressLine:
         """Leaves an empty line behind for what is printed next."""
         if self._columns:
             self._write("")
-            click.echo("\r", err=True, nl=False)
+            say_in_passing("")
 
     def _write(self, text: str) -> None:
-        if self._is_shown:
-            click.echo(f"\r{text:<{self._columns}}", err=True, nl=False)
-            self._columns = len(text)
+        say_in_passing(f"{text:<{self._columns}}")
+        self._columns = len(text)
 
 
 def render(trial: Trial, request: CommandRequest, repeat: Sequence[str], width: int, look: Look) -> str:

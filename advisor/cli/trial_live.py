@@ -12,7 +12,7 @@ import click
 
 from advisor.cli.errors import CommandError, ExitCode
 from advisor.cli.output import Look, check_output, look_of, write_output
-from advisor.cli.talk import say
+from advisor.cli.talk import say, say_in_passing
 from advisor.interrupts import stop_when_interrupted
 from advisor.procfs.deadline_fs import DeadlineFs
 from advisor.procfs.errors import DeniedError, GoneError, KernelTextError
@@ -56,10 +56,13 @@ def run(request: LiveRequest, output: Path | None, *, width: int) -> None:
 
 def _run(request: LiveRequest, output: Path | None, fs: KernelFs, *, width: int) -> None:
     from advisor.trial.collapse import CollapseError, Target
+    from advisor.trial.groups import OTHER_PIDS, sees_itself
     from advisor.trial.live_prepare import LiveRefusedError, prepare
 
     if not fs.is_live:
         raise CommandError("trial --pid needs the live /proc and /sys", ExitCode.USAGE)
+    if not sees_itself():
+        raise CommandError(f"trial --pid: {OTHER_PIDS}", ExitCode.UNUSABLE)
     check_output(output)
     options, steps = options_of(request), steps_of(request)
     try:
@@ -110,7 +113,7 @@ def metric_of(request: LiveRequest) -> LiveMetric | None:
 
 def check_metric(request: LiveRequest) -> None:
     """A metric command that does not work is a matter for now, not for the end of the trial."""
-    from advisor.trial.live_watch import MetricError, read_metric
+    from advisor.trial.metric_command import MetricError, read_metric
 
     if request.metric_command is None:
         return
@@ -148,15 +151,13 @@ def measure(fs: KernelFs, target: Target, prepared: Prepared, options: LiveOptio
         with stop_when_interrupted() as stop:
             return run_live(fs, target, prepared, options, read_environment(fs), stop, report_progress)
     finally:
-        if sys.stderr.isatty():
-            click.echo("", err=True)
+        say_in_passing("\n")
 
 
 def report_progress(progress: Progress) -> None:
-    """A line that rewrites itself, on a terminal only."""
-    if sys.stderr.isatty():
-        what = f"window {progress.windows}" if progress.windows else "collapsing"
-        click.echo(f"\r{progress.dose:4.0%} on huge pages: {what}    ", err=True, nl=False)
+    """A line that rewrites itself."""
+    what = f"window {progress.windows}" if progress.windows else "collapsing"
+    say_in_passing(f"{progress.dose:4.0%} on huge pages: {what}    ")
 
 
 def render(made: LiveTrial, request: LiveRequest, width: int, look: Look) -> str:

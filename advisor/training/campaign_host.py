@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -13,6 +13,7 @@ from advisor.procfs.fs import KernelFs
 from advisor.procfs.hugetlb import POOLS_FOLDER
 from advisor.trial.document import Change, Environment, Policy, Way
 from advisor.trial.environment import cpu_shares, memory_available_bytes, read_cpu_times
+from advisor.trial.errors import ContestedError
 from advisor.trial.journal import Journal
 from advisor.trial.knob import ALLOWED_ROOTS, current_value
 from advisor.trial.settings import HostSettings, SettingError
@@ -55,7 +56,8 @@ class CampaignJournal(Journal):
         for path, (before, also) in reversed(self._before.items()):
             during = current_value(path)
             if during != before:
-                super().change(path, before, also)
+                with suppress(ContestedError):  # it is said when the block ends
+                    super().change(path, before, also)
                 changes.append(Change(str(path), before, during, current_value(path) == before))
         self._before.clear()
         return changes

@@ -115,6 +115,7 @@ def _samples(
     for number, time_s in enumerate(times_s, 1):
         if command.wait(time_s, stop):
             break
+        command.note_daemons()
         pids = command.tree.pids()
         seen.update(pids)
         sampler.options = dataclasses.replace(sampler.options, pids=frozenset(pids))

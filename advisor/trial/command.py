@@ -14,12 +14,15 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Protocol
 
 from advisor.privilege.huge_pages import PR_SET_THP_DISABLE
 from advisor.procfs.fs import KernelFs
+from advisor.trial.end_run import end_all
+from advisor.trial.groups import look_at
+from advisor.trial.output import Output
 from advisor.trial.pidfd import open_pidfd
 from advisor.trial.tree import ProcessTree
 
@@ -32,18 +35,6 @@ THP_DISABLED = 1
 
 PIPE_BYTES = 1 << 20
 """Room for output that comes while this process is busy; the usual 64 KiB would stop a chatty command sooner."""
-
-OUTPUT_BYTES = 8 << 20
-"""The end of the output that is kept: a metric is the last match."""
-
-LONGEST_LINE_BYTES = 1 << 16
-"""A line is looked at for the ready pattern when it ends or when it is this long."""
-
-GRACE_S = 1.0
-"""From SIGTERM to SIGKILL for what a command leaves behind."""
-
-LONGEST_END_S = 10.0
-"""From then on a process that SIGKILL does not end (in uninterruptible sleep) is left to the kernel."""
 
 
 class StartError(Exception):
@@ -82,51 +73,6 @@ class StopSignal:
         os.close(self._write)
 
 
-class Output:
-    """The end of what a command prints, and when its ready line came. Reads a pipe without blocking."""
-
-    def __init__(self, descriptor: int, ready: re.Pattern[str] | None, clock: Callable[[], float]) -> None:
-        self._descriptor, self._ready, self._clock = descriptor, ready, clock
-        self._kept = bytearray()
-        self._line = b""
-        self.ready_s: float | None = None
-
-    def read(self) -> bool:
-        """Takes what is there; False at the end of the pipe."""
-        try:
-            chunk = os.read(self._descriptor, PIPE_BYTES)
-        except BlockingIOError:
-            return True
-        if not chunk:
-            return False
-        self._kept += chunk
-        del self._kept[:-OUTPUT_BYTES]
-        if self._ready is not None and self.ready_s is None:
-            self._look_for_ready(self._ready, chunk)
-        return True
-
-    def read_rest(self) -> None:
-        """Takes what is left; for so long only, because a process outside the run may have got hold of the pipe."""
-        until_s = self._clock() + GRACE_S
-        while self._clock() < until_s and select.select([self._descriptor], [], [], 0)[0] and self.read():
-            pass
-        if self._ready is not None and self.ready_s is None and self._line:
-            self._look_for_ready(self._ready, b"\n")
-
-    def _look_for_ready(self, ready: re.Pattern[str], chunk: bytes) -> None:
-        *lines, self._line = (self._line + chunk).split(b"\n")
-        if len(self._line) > LONGEST_LINE_BYTES:
-            lines.append(self._line)
-            self._line = b""
-        if any(ready.search(line.decode("utf-8", "replace")) for line in lines):
-            self.ready_s = self._clock()
-
-    @property
-    def text(self) -> str:
-        """The end of the output; bytes that are not UTF-8 are replaced."""
-        return self._kept.decode("utf-8", "replace")
-
-
 class Command:
     """A running command. Times are seconds since it was started."""
 
@@ -144,8 +90,10 @@ class Command:
         """Starts it. thp_flag: PR_SET_THP_DISABLE that it starts with. Raises StartError."""
         self.tree = ProcessTree(fs, ignored=ProcessTree(fs).roots())
         self._journal = journal
+        self._noted: set[int] = set()
         self._usage_before = resource.getrusage(resource.RUSAGE_CHILDREN)
         self.ended_s: float | None = None
+        self.left: list[int] = []
         read_end, write_end = os.pipe2(os.O_CLOEXEC)
         try:
             os.set_blocking(read_end, False)
@@ -171,6 +119,7 @@ class Command:
 
     def __enter__(self) -> Command:
         try:
+            self._noted.add(self.pid)
             self._journal.started(self.pid)
         except BaseException:
             self.end()
@@ -213,47 +162,29 @@ class Command:
             if self._pipe in ready and not self.output.read():
                 poller.unregister(self._pipe)
 
+    def note_daemons(self) -> None:
+        """Writes down what came to us as its parent ended, in a session of its own: after a kill of this process
+        nothing else would tell that it belongs to the run. Raises SettingError where that cannot be written."""
+        for pid in self.tree.roots():
+            if pid not in self._noted and (found := look_at(pid)) is not None and found.session != self.pid:
+                self._noted.add(pid)
+                self._journal.started(pid)
+
     def end(self) -> int:
         """Ends and collects every process of the run, reads the rest of the output; answers the exit code.
 
-        Negative is the signal that ended the command. Again does nothing.
+        Negative is the signal that ended the command. `left` then has what would not end. Again does nothing.
         """
         if self._pipe >= 0:
-            is_over = self._end_processes()
+            # A process that writes as it ends must not wait for us.
+            self.left = end_all(self._process, self.tree, self.output.read)
             self.output.read_rest()
             os.close(self._pipe)
             self._pipe = -1
-            if is_over:
-                self._journal.ended(self.pid)
+            if not self.left:
+                for pid in self._noted:
+                    self._journal.ended(pid)
         return self._process.returncode if self._process.returncode is not None else -signal.SIGKILL
-
-    def _end_processes(self) -> bool:
-        """SIGTERM, then SIGKILL to whatever is still there; False where something could not be ended."""
-        began_s = time.monotonic()
-        pause_s = 0.001
-        told: set[int] = set()
-        while living := self._collect():
-            passed_s = time.monotonic() - began_s
-            if passed_s > LONGEST_END_S:
-                return False
-            for pid in living:
-                if passed_s > GRACE_S or pid not in told:
-                    with suppress(ProcessLookupError):
-                        os.kill(pid, signal.SIGKILL if passed_s > GRACE_S else signal.SIGTERM)
-            told.update(living)
-            self.output.read()  # a process that writes as it ends must not wait for us
-            time.sleep(pause_s)
-            pause_s = min(2 * pause_s, 0.05)
-        return True
-
-    def _collect(self) -> list[int]:
-        """Collects our children of the run that have ended; answers all processes of the run that have not."""
-        self._process.poll()
-        for pid in self.tree.roots():
-            if pid != self.pid:
-                with suppress(ChildProcessError):
-                    os.waitpid(pid, os.WNOHANG)
-        return self.tree.pids()
 
     def usage(self) -> resource.struct_rusage:
         """CPU time and faults of all its processes, after `end`: the difference of RUSAGE_CHILDREN."""

@@ -180,6 +180,10 @@ class Environment(Struct, frozen=True):
     free_page_reporting: bool | None
 
 
+CONTESTED = "contested"
+"""Caveat of a trial that ended because somebody else set what it had set."""
+
+
 class Caveat(Struct, frozen=True):
     """Something that weakens the result, in words. id: "noisy", "busy-host", "steal", "few-runs", ..."""
 

@@ -11,5 +11,9 @@ class BusyError(SettingError):
     """Another trial that changes settings is running on this host, or one that was killed is not yet cleared up."""
 
 
+class ContestedError(BusyError):
+    """Somebody else has set what this trial had set: the host is theirs, the trial ends."""
+
+
 class TightMemoryError(SettingError):
     """A pool would leave the host with too little memory; the message holds the arithmetic in MiB."""

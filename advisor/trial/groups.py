@@ -27,6 +27,11 @@ POLL_S = 0.02
 PROC = Path("/proc")
 BOOT_ID = PROC / "sys/kernel/random/boot_id"
 
+OTHER_PIDS = (
+    "/proc is absent or of another PID namespace, so processes cannot be told by their pids; "
+    "mount one of this namespace (unshare --mount-proc)"
+)
+
 
 class Running(NamedTuple):
     """Part of `/proc/PID/stat` (proc_pid_stat(5)): fields 1, 3 to 6 and 22; start_ticks in clock ticks since boot."""
@@ -37,6 +42,15 @@ class Running(NamedTuple):
     group: int
     session: int
     start_ticks: int
+
+
+def sees_itself() -> bool:
+    """Whether /proc has the pids by which this process knows others; else it is of another PID namespace
+    (`unshare --pid` without `--mount-proc`), and a pid in it names somebody else here. False without any /proc."""
+    try:
+        return (PROC / "self").readlink().name == str(os.getpid())
+    except OSError:
+        return False
 
 
 def look_at(pid: int) -> Running | None:

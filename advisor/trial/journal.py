@@ -17,8 +17,8 @@ from types import TracebackType
 from typing import Any
 
 from advisor.trial.document import Change
-from advisor.trial.errors import BusyError, SettingError
-from advisor.trial.groups import boot_id, end_groups, has_ended, start_ticks
+from advisor.trial.errors import BusyError, ContestedError, SettingError
+from advisor.trial.groups import OTHER_PIDS, boot_id, end_groups, has_ended, sees_itself, start_ticks
 from advisor.trial.knob import (
     ALLOWED_ROOTS,
     check_allowed,
@@ -27,7 +27,8 @@ from advisor.trial.knob import (
     is_ours,
     write_value,
 )
-from advisor.trial.record import Changed, Owner, Record, header, line_of, parse_journal
+from advisor.trial.put_back import put_back_all
+from advisor.trial.record import Owner, Record, header, line_of, parse_journal
 from advisor.trial.signals import undisturbed
 from advisor.trial.state import (
     STATE_DIRECTORY,
@@ -54,19 +55,11 @@ class LeftOver:
     restored: bool
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one setting. settled: nothing is left to do, either put back or somebody else's by now."""
-
-    change: Change
-    message: str
-    settled: bool
-
-
 class Journal:
     """Changes settings so that they can be put back; leaving the `with` block restores whatever happened inside.
 
-    `changes`: all that was put back, or not, so far. `problems`: one line for each thing that could not be.
+    `changes`: all that was put back, or not, so far. `problems`: one line for each thing that could not be, or that
+    somebody else has set meanwhile.
     """
 
     def __init__(self, directory: Path = STATE_DIRECTORY, *, roots: Sequence[Path] = ALLOWED_ROOTS) -> None:
@@ -102,22 +95,26 @@ class Journal:
 
         The first value found is the one that `restore` puts back. What the kernel made of `value` is for the caller
         to read. `also`: settings that the kernel may change with this one; they are put back after it.
-        Raises BusyError where another trial changes settings, SettingError where the setting or the journal cannot
-        be written; the setting is then as it was.
+        Raises BusyError where another trial changes settings, ContestedError where somebody else has set it since
+        this one did, SettingError where the setting or the journal cannot be written; the setting is then as it was.
         """
         check_allowed(path, self._roots)
         before = current_value(path)
+        if self._is_theirs(path, before):
+            raise ContestedError(f"{path}: is {before!r}, which the trial did not write; it is left as it is")
         if before == value:
             return
         check_writable(path)
-        found = {other: current_value(other) for other in also if other.exists()}
-        for other, was in found.items():
-            self._note_change(other, was, was)
-        self._note_change(path, before, value)
-        write_value(path, value)
-        for other, was in found.items():
-            if (now := current_value(other)) != was:
-                self._note_change(other, was, now)
+        watched = [other for other in also if other.exists()]
+        for other in watched:
+            self._watch(other, current_value(other))
+        with undisturbed():  # between writing down and looking again the record is ahead of the host
+            self._note_change(path, before, value)
+            try:
+                write_value(path, value)
+            finally:
+                for changed in (path, *watched):
+                    self._note_found(changed)
 
     def started(self, pid: int) -> None:
         """A process that leads its own group or session was started: it is to end before settings are put back.
@@ -152,7 +149,7 @@ class Journal:
         with undisturbed():
             problems = [_would_not_end(pid) for pid in end_groups(self._record.groups)]
             self._record.groups.clear()
-            outcomes = _restore_settings(self._record, self._open.file if self._open else None, self._roots)
+            outcomes = put_back_all(self._record, self._open.file if self._open else None, self._roots, is_told=True)
             problems += [one.message for one in outcomes if not one.change.restored]
             self.problems += [problem for problem in problems if problem not in self.problems]
             changes = [one.change for one in outcomes]
@@ -168,8 +165,32 @@ class Journal:
             self._open = OpenJournal(self._directory, self._record.groups)
         return self._open
 
+    def _is_theirs(self, path: Path, found: str) -> bool:
+        """Whether somebody else has set it since this trial did."""
+        changed = self._record.changes.get(os.fspath(path))
+        return changed is not None and not is_ours(path, found, changed.steps, is_told=True)
+
+    def _watch(self, path: Path, found: str) -> None:
+        """The kernel may change it next. Where somebody else has set it meanwhile, theirs is put back at the end."""
+        if self._is_theirs(path, found):
+            self.problems.append(f"{path}: somebody else has set {found!r} meanwhile; that is what will stay")
+            self._note({"anew": os.fspath(path), "before": found})
+        else:
+            self._note_change(path, found, found)
+
     def _note_change(self, path: Path, before: str, during: str) -> None:
         self._note({"change": os.fspath(path), "before": before, "during": during})
+
+    def _note_found(self, path: Path) -> None:
+        """What the kernel made of a write, where that is not what was announced. This trial knows it even where it
+        cannot be written down; who restores after a kill allows for either."""
+        steps = self._record.changes[os.fspath(path)].steps
+        with suppress(SettingError, ValueError):
+            if (found := current_value(path)) != steps[-1]:
+                entry = {"change": os.fspath(path), "before": steps[-1], "during": found}
+                self._record.apply(entry)
+                with suppress(OSError):
+                    self._opened().file.append(line_of(entry))
 
     def _note(self, entry: dict[str, Any]) -> None:
         """Write the line to disk, making the journal first where there is none. Raises SettingError, BusyError."""
@@ -188,6 +209,7 @@ class OpenJournal:
 
     def __init__(self, directory: Path, groups: dict[int, int]) -> None:
         """Starts with the owner and with `groups`, which run already. Raises OSError, SettingError, BusyError."""
+        _check_pids()
         self._folder = open_directory(directory, create=True)
         try:
             self._lock = _wait_for_lock(self._folder)
@@ -229,7 +251,8 @@ class OpenJournal:
 def restore_left_over(directory: Path = STATE_DIRECTORY, *, roots: Sequence[Path] = ALLOWED_ROOTS) -> list[LeftOver]:
     """Undo what trials that were killed left. A trial that lives is never touched; the answer is then empty.
 
-    Raises SettingError where the folder cannot be trusted or opened; an absent one is the normal case.
+    Raises SettingError where the folder cannot be trusted or opened, or pids mean nothing; an absent one is the
+    normal case.
     """
     try:
         folder = open_directory(directory, create=False)
@@ -239,6 +262,8 @@ def restore_left_over(directory: Path = STATE_DIRECTORY, *, roots: Sequence[Path
         raise _journal_error(directory, "the journals of trials cannot be read", error) from error
     try:
         names = journal_names(folder)
+        if names:
+            _check_pids()
         lock = take_lock(folder) if names else None
         if lock is None:
             return []
@@ -271,6 +296,10 @@ def _restore_one(folder: int, name: str, roots: Sequence[Path]) -> list[LeftOver
     except (OSError, SettingError) as error:
         return [LeftOver(name, f"journal {name}: not used: {error}", restored=False)]
     record = parse_journal(file.read())
+    if record.other_format is not None:
+        file.close()
+        why = f"{record.other_format}; run the version that wrote it, or restore by hand what it names and remove it"
+        return [LeftOver(name, f"journal {name}: not used, and kept: {why}", restored=False)]
     owner = record.owner
     if owner is not None and owner.boot_id == boot_id() and start_ticks(owner.pid) == owner.start_ticks:
         file.close()
@@ -281,7 +310,7 @@ def _restore_one(folder: int, name: str, roots: Sequence[Path]) -> list[LeftOver
     file.cut(record.whole_bytes)
     done = [LeftOver(name, f"journal {name}: damaged line, not acted on: {line}", False) for line in record.damaged]
     done += _end_left_over(record.groups)
-    outcomes = _restore_settings(record, file, roots)
+    outcomes = put_back_all(record, file, roots, is_told=False)
     done += [LeftOver(one.change.path, one.message, one.change.restored) for one in outcomes]
     if record.changes:
         file.close()
@@ -299,55 +328,10 @@ def _end_left_over(groups: Mapping[int, int]) -> list[LeftOver]:
     return [LeftOver(f"process {pid}", message, pid not in stuck) for pid, message in told.items()]
 
 
-def _restore_settings(record: Record, file: JournalFile | None, roots: Sequence[Path]) -> list[Outcome]:
-    """Put every setting of the record back, last one first; those that are settled leave record and file.
-
-    One that was only watched, and is as it was, is not worth a word.
-    """
-    outcomes = []
-    for path, changed in reversed(list(record.changes.items())):
-        outcome = _put_back(path, changed, roots)
-        if set(changed.written) != {changed.before} or not outcome.change.restored:
-            outcomes.append(outcome)
-        if outcome.settled:
-            entry = {"restored": path}
-            record.apply(entry)
-            if file is not None:
-                with suppress(OSError):  # a full disk: the next command finds the setting as it should be
-                    file.append(line_of(entry))
-    return outcomes
-
-
-def _put_back(text: str, changed: Changed, roots: Sequence[Path]) -> Outcome:
-    """One setting. It is left alone where it is as before, or where somebody else has set it since."""
-    path, before = Path(text), changed.before
-
-    def outcome(message: str, *, restored: bool, settled: bool) -> Outcome:
-        change = Change(path=text, before=before, during=_while_it_ran(changed), restored=restored)
-        return Outcome(change, message, settled)
-
-    try:
-        check_allowed(path, roots)
-    except SettingError as error:
-        return outcome(f"{error}: not put back", restored=False, settled=True)
-    try:
-        current = current_value(path)
-        if current != before:
-            if not is_ours(current, before, changed.written):
-                words = f"{text}: is {current!r}, which the trial did not write; left as it is (before: {before!r})"
-                return outcome(words, restored=False, settled=True)
-            write_value(path, before)
-            if (found := current_value(path)) != before:
-                return outcome(f"{text}: should be {before!r} again, is {found!r}", restored=False, settled=False)
-        return outcome(f"{text}: {before!r} again", restored=True, settled=True)
-    except SettingError as error:
-        gone = not path.exists()  # nothing can be put back into what this kernel has no longer
-        return outcome(f"{error}: not put back (before: {before!r})", restored=False, settled=gone)
-
-
-def _while_it_ran(changed: Changed) -> str:
-    """What was written last that differs: a trial sets a mode back between two policies."""
-    return next((value for value in reversed(changed.written) if value != changed.before), changed.written[-1])
+def _check_pids() -> None:
+    """A journal names processes, which are ended by their pids. Raises SettingError."""
+    if not sees_itself():
+        raise SettingError(OTHER_PIDS)
 
 
 def _wait_for_lock(folder: int) -> int:

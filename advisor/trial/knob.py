@@ -80,18 +80,17 @@ def write_value(path: Path, value: str) -> None:
         raise setting_error(path, f"cannot be set to {value!r}", error) from error
 
 
-def is_ours(current: str, before: str, written: Sequence[str]) -> bool:
-    """Whether a trial that found `before` and wrote `written` may have left `current`.
+def is_ours(path: Path, current: str, steps: Sequence[str], *, is_told: bool) -> bool:
+    """Whether a trial may have left `current` in the setting.
 
-    A pool may be granted in part, and the trial may be killed before it sees how much: any number between is ours.
+    steps: what it held first, then what was written and what the kernel made of that. is_told: the last of them is
+    what was there after the last write; else the trial may have been killed before that write. A pool may be granted
+    in part, and the trial may be killed before it sees how much: any number between the last two is ours.
     """
-    if current in written:
+    if current in steps[-1 if is_told else -2 :]:
         return True
-    numbers = [text for text in (current, before, *written) if text.isdecimal()]
-    if len(numbers) < len(written) + 2:
-        return False
-    values = [int(text) for text in numbers[1:]]
-    return min(values) <= int(current) <= max(values)
+    numbers = [int(text) for text in (current, *steps[-2:]) if text.isdecimal()]
+    return path.name == POOL_SIZE and len(numbers) == 3 and min(numbers[1:]) <= numbers[0] <= max(numbers[1:])
 
 
 def setting_error(path: Path, what: str, error: OSError) -> SettingError:

@@ -2,40 +2,25 @@
 
 from __future__ import annotations
 
-import math
-import os
-import re
-import signal
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 from advisor.procfs.errors import GoneError
 from advisor.trial.collapse import Target
 from advisor.trial.live_document import LiveMetric, MetricKind, Window
+from advisor.trial.metric_command import MetricError, read_metric
 from advisor.trial.proxies import CounterSource, cpu_seconds
-
-METRIC_TIMEOUT_S = 10.0
-"""Seconds that one call of the metric command may take. Reason: longer than a window of any use."""
 
 RATE_CALLS = 3
 """Calls of a rate's command in one window, spread evenly, the last at its end. Reason: three tell a spike from a
 level at a cost that stays small beside the window; none is shared with the next window, which would make neighbours
 alike."""
 
-LAST_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
-"""Of the numbers that a metric command prints, the last counts."""
-
 
 class StoppedError(Exception):
     """The user asked to stop."""
-
-
-class MetricError(Exception):
-    """The metric command cannot be used: it failed, took too long, or printed no number."""
 
 
 @dataclass(frozen=True)
@@ -145,42 +130,3 @@ def growth_per_second(before: _Moment, after: _Moment) -> float | None:
 def mean_of_all(numbers: Sequence[float]) -> float | None:
     """None where a call failed: the mean of fewer would be less steady than those of its neighbours."""
     return sum(numbers) / len(numbers) if len(numbers) == RATE_CALLS else None
-
-
-def read_metric(command: str, pid: int, timeout_s: float = METRIC_TIMEOUT_S) -> float:
-    """The last number that a shell command prints. It finds the process in HUGEPAGE_ADVISOR_PID.
-
-    It runs in a session of its own: Ctrl-C is for the trial, and what it started ends with it. Raises MetricError.
-    """
-    with subprocess.Popen(  # noqa: S602  # the user's own command line, as the user gave it
-        command,
-        shell=True,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        env={**os.environ, "HUGEPAGE_ADVISOR_PID": str(pid)},
-        start_new_session=True,
-    ) as process:
-        try:
-            out, err = process.communicate(timeout=timeout_s)
-        except subprocess.TimeoutExpired as error:
-            # Not reaped yet, so that the group is still its own; what it started may hold the output open.
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            raise MetricError(f"took longer than {timeout_s:g} s") from error
-    if process.returncode:
-        raise MetricError(f"exit code {process.returncode}: {err.strip()[-200:]}")
-    return last_number(out)
-
-
-def last_number(text: str) -> float:
-    """Raises MetricError where there is none, or one too large to be a number."""
-    found = LAST_NUMBER.findall(text)
-    if not found:
-        raise MetricError(f"printed no number: {text[:80]!r}")
-    number = float(found[-1])
-    if not math.isfinite(number):
-        raise MetricError(f"printed a number without bound: {found[-1][:80]}")
-    return number

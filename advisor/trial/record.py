@@ -1,8 +1,9 @@
 """What a journal says: its lines, and what is left to undo after them. Pure functions of bytes.
 
 One JSON object a line. Line 1: {"journal": 1, "pid", "start_ticks", "boot_id"}, the owner. Then {"change": path,
-"before", "during"}, {"restored": path}, {"started": pid, "start_ticks"}, {"ended": pid}. A line is written before
-what it announces, so that a last line without its end announces something that was not done.
+"before", "during"}, {"anew": path, "before"} for what somebody else has set meanwhile, {"restored": path},
+{"started": pid, "start_ticks"}, {"ended": pid}. A line is written before what it announces, so that a last line
+without its end announces something that was not done; a second "change" says what the kernel made of the first.
 """
 
 from __future__ import annotations
@@ -31,6 +32,10 @@ journal, and each is a line on a terminal."""
 _LINE = msgspec.json.Decoder(dict[str, Any])
 
 
+class OtherFormatError(ValueError):
+    """The journal is of another version of this program: its lines may mean something else."""
+
+
 @dataclass(frozen=True)
 class Owner:
     """The trial that writes the journal. start_ticks: clock ticks since boot; boot_id: empty where unknown."""
@@ -42,10 +47,16 @@ class Owner:
 
 @dataclass
 class Changed:
-    """One setting: what it held before the first change, and everything that was written since, in order."""
+    """One setting: what it held before the first change, and everything that was written since, or that the kernel
+    made of it, in order."""
 
     before: str
     written: list[str]
+
+    @property
+    def steps(self) -> list[str]:
+        """All that it held, the first value first."""
+        return [self.before, *self.written]
 
 
 @dataclass
@@ -53,6 +64,7 @@ class Record:
     """What is left to undo. changes: by path, in the order of the first change. groups: pid -> start_ticks.
 
     damaged: lines that were not understood, as text fit for a terminal. whole_bytes: length up to the last line end.
+    other_format: in words, why nothing of it was taken.
     """
 
     owner: Owner | None = None
@@ -60,6 +72,7 @@ class Record:
     groups: dict[int, int] = field(default_factory=dict)
     damaged: list[str] = field(default_factory=list)
     whole_bytes: int = 0
+    other_format: str | None = None
 
     def apply(self, entry: dict[str, Any]) -> None:
         """Take one line. Raises ValueError where it is none of the known ones."""
@@ -68,6 +81,9 @@ class Record:
                 _check_value(before)
                 _check_value(during)
                 self.changes.setdefault(path, Changed(before, [])).written.append(during)
+            case {"anew": str(path), "before": str(before)}:
+                _check_value(before)
+                self.changes[path] = Changed(before, [before])  # in its old place: the order decides what comes last
             case {"restored": str(path)}:
                 self.changes.pop(path, None)
             case {"started": int(pid), "start_ticks": int(ticks)}:
@@ -76,7 +92,7 @@ class Record:
                 self.groups.pop(pid, None)
             case {"journal": int(version), "pid": int(pid), "start_ticks": int(ticks), "boot_id": str(boot)}:
                 if version != FORMAT:
-                    raise ValueError(f"format {version} is not known")
+                    raise OtherFormatError(f"format {version} is not known")
                 self.owner = Owner(pid, ticks, boot)
             case _:
                 raise ValueError("not a line of a journal")
@@ -101,6 +117,8 @@ def parse_journal(data: bytes) -> Record:
     for line in data[: record.whole_bytes].split(b"\n")[:-1]:
         try:
             record.apply(foreign_json.decode(line, _LINE))
+        except OtherFormatError as error:
+            return Record(whole_bytes=record.whole_bytes, other_format=str(error))
         except ValueError:
             record.damaged.append(ascii(line[:SHOWN].decode("ascii", "replace")))
             if len(record.damaged) == MOST_DAMAGED:

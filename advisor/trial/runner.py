@@ -63,7 +63,7 @@ def run_once(
     cpu_before = read_cpu_times(fs)
     started_s = time.monotonic() - place.trial_began_s
     with subreaper(), _command(way, options, journal, fs) as command:
-        watch = Watch(fs, command.tree, command.pid, command.elapsed_s)
+        watch = Watch(fs, command.tree, command.pid, command.elapsed_s, command.note_daemons)
         watch.start()
         try:
             in_time = command.wait(options.timeout_s, stop)
@@ -135,6 +135,7 @@ def _run(
             seen=seen,
             min_coverage=options.min_coverage,
             needed_bytes=place.needed_bytes,
+            left=command.left,
         ),
         timed_out=not in_time,
     )

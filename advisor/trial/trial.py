@@ -17,9 +17,20 @@ from advisor import __version__
 from advisor.interrupts import handling, heeded
 from advisor.procfs.fs import KernelFs
 from advisor.trial.command import StartError, StoppedError, StopSignal, thp_disabled
-from advisor.trial.document import TRIAL_SCHEMA, Caveat, Change, MemorySeen, Metric, Policy, Run, Trial, Way
+from advisor.trial.document import (
+    CONTESTED,
+    TRIAL_SCHEMA,
+    Caveat,
+    Change,
+    MemorySeen,
+    Metric,
+    Policy,
+    Run,
+    Trial,
+    Way,
+)
 from advisor.trial.environment import read_environment
-from advisor.trial.errors import BusyError, SettingError
+from advisor.trial.errors import BusyError, ContestedError, SettingError
 from advisor.trial.hold import MemoryHold
 from advisor.trial.journal import Journal
 from advisor.trial.pools import NeededMemory, growth_order, reserve, shortage
@@ -87,7 +98,8 @@ def run_trial(
 ) -> Trial:
     """Measures, restores the host, and concludes.
 
-    SIGINT, SIGTERM and SIGHUP (or `stop`) end the trial: what was measured until then is answered, `interrupted` set.
+    SIGINT, SIGTERM and SIGHUP (or `stop`) end the trial, and so does somebody else who sets what it has set: what was
+    measured until then is answered, `interrupted` set.
     Raises StartError where the command cannot be started at all, BusyError where another trial changes settings.
     """
     fs = fs or KernelFs()
@@ -153,6 +165,10 @@ class _Turns:
             try:
                 self._take(slot, len(slots))
             except StoppedError:
+                self.interrupted = True
+                return
+            except ContestedError as error:
+                self.notes.append(Caveat(CONTESTED, f"The trial ended early. {error}."))
                 self.interrupted = True
                 return
 

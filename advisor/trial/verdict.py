@@ -6,7 +6,7 @@ import math
 import re
 import signal
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from advisor.trial.document import Metric, Way
 from advisor.trial.text import percent
@@ -35,8 +35,12 @@ def why_not_counted(
     seen: Seen,
     min_coverage: float = MIN_COVERAGE,
     needed_bytes: int | None = None,
+    left: Sequence[int] = (),
 ) -> str | None:
-    """None where the run counts. timed_out_s: the limit that it ran into. needed_bytes: as in `Place`."""
+    """None where the run counts. timed_out_s: the limit that it ran into. needed_bytes: as in `Place`. left: pids of
+    the run that would not end."""
+    if left:
+        return f"process {left[0]} of it would not end"
     if timed_out_s is not None:
         return f"did not end within {timed_out_s:g} s"
     if exit_code:

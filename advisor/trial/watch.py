@@ -117,9 +117,18 @@ class Seen:
 class Watch:
     """Watches in a thread of its own from `start` to `finish`."""
 
-    def __init__(self, fs: KernelFs, tree: ProcessTree, main_pid: int, clock: Callable[[], float]) -> None:
-        """clock: seconds since the command was started."""
+    def __init__(
+        self,
+        fs: KernelFs,
+        tree: ProcessTree,
+        main_pid: int,
+        clock: Callable[[], float],
+        on_round: Callable[[], None] = lambda: None,
+    ) -> None:
+        """clock: seconds since the command was started. on_round: called with each look at what runs; what it raises
+        ends the watch."""
         self._fs, self._tree, self._main_pid, self._clock = fs, tree, main_pid, clock
+        self._on_round = on_round
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="trial-watch", daemon=True)
         self._record = Record()
@@ -162,6 +171,7 @@ class Watch:
         """Every living process of the run; those that end meanwhile are left out."""
         pids = self._tree.pids()
         self._collect_orphans(pids)
+        self._on_round()
         found = (read_memory(self._fs, pid) for pid in pids)
         return [memory for memory in found if memory is not None]
 

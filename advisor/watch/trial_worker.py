@@ -29,7 +29,7 @@ from advisor.trial.live_document import LiveTrial
 from advisor.trial.live_interim import Interim
 from advisor.trial.live_prepare import LiveRefusedError, Prepared, prepare
 from advisor.trial.live_redact import without_secrets
-from advisor.trial.live_watch import MetricError, read_metric
+from advisor.trial.metric_command import MetricError, read_metric
 from advisor.watch.pipe import take_stdout
 from advisor.watch.trial_frames import (
     Done,

@@ -144,6 +144,23 @@ def test_a_trial_killed_in_the_middle_is_undone_by_the_next_command(tmp_path: Pa
         assert not is_running(command)
 
 
+def test_daemons_of_a_killed_trial_are_ended_by_the_next_command(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    script = (
+        f"(setsid sh -c 'echo $$; exec sleep 60' >> {pids} &); (sh -c 'echo $$; exec sleep 60' >> {pids} &); sleep 60"
+    )
+    command = ["trial", "--policies", "thp", "--yes", "--", "sh", "-c", script]
+    with knobs_kept():
+        running = subprocess.Popen([sys.executable, "-m", "advisor", *command], stdout=subprocess.DEVNULL)
+        command_of(running.pid)
+        running.kill()
+        running.wait()
+        daemons = [int(line) for line in pids.read_text().split()]
+        assert len(daemons) == 2 and all(map(is_running, daemons))
+        restore_left_over()
+        assert not any(map(is_running, daemons))
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_command_and_trial_and_restores(tmp_path: Path, number: signal.Signals) -> None:
     with trial_in_the_middle(tmp_path) as (running, command):

@@ -6,7 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -136,4 +137,44 @@ def test_a_journal_needs_no_folder_before(before: list[str]) -> None:
     finally:
         trial.send_signal(signal.SIGINT)
         trial.communicate(timeout=20)
+    assert values() == before
+
+
+def test_what_an_administrator_sets_meanwhile_ends_the_trial_and_stays(before: list[str]) -> None:
+    """Both what the trial would change next and the reserve, which the kernel raises with every mode."""
+    arguments = ["--policies", "base,thp", "--rounds", "9", "--yes", "--", "sleep", "0.3"]
+    with setting(RESERVE, str(int(current(RESERVE)) // 2)):
+        trial = subprocess.Popen(
+            [sys.executable, "-m", "advisor", "trial", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            wait_until(lambda: current(KNOBS[0]) == "always")
+            KNOBS[0].write_text("never")
+            RESERVE.write_text("40000")
+            shown, said = trial.communicate(timeout=30)
+        finally:
+            kill(trial)
+        assert (current(KNOBS[0]), current(RESERVE)) == ("never", "40000")
+    assert trial.returncode == 1
+    assert shown.startswith("Interrupted; so far: ") and "The trial ended early." in shown
+    assert f"{KNOBS[0]}: is 'never', which the trial did not write; left as it is" in said
+    assert not journal_names(STATE_DIRECTORY)
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    """Ten seconds at most."""
+    until_s = time.monotonic() + 10
+    while not is_so():
+        assert time.monotonic() < until_s
+        time.sleep(0.01)
+
+
+def test_a_trial_that_would_take_pids_for_other_processes_is_refused(before: list[str]) -> None:
+    command = ["unshare", "--pid", "--fork", sys.executable, "-m", "advisor", "trial", "--yes"]
+    for what in (["--policies", "thp", "--", "true"], ["--pid", "1"]):
+        done = subprocess.run([*command, *what], capture_output=True, text=True)
+        assert done.returncode == 4 and "unshare --mount-proc" in done.stderr
     assert values() == before

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from advisor.trial import journal as journal_module
-from advisor.trial.errors import BusyError, SettingError
+from advisor.trial import put_back as put_back_module
+from advisor.trial.errors import BusyError, ContestedError, SettingError
 from advisor.trial.groups import boot_id, start_ticks
 from advisor.trial.journal import killed_trials
 from advisor.trial.knob import write_value
@@ -122,7 +123,7 @@ def test_a_second_ctrl_c_waits_until_all_is_put_back(host: Host, monkeypatch: py
             os.kill(os.getpid(), signal.SIGINT)
         write_value(path, value)
 
-    monkeypatch.setattr(journal_module, "write_value", write)
+    monkeypatch.setattr(put_back_module, "write_value", write)
     with pytest.raises(KeyboardInterrupt), host.journal() as journal:
         journal.change(host.mode, "always")
         journal.change(host.number, "9")
@@ -130,6 +131,21 @@ def test_a_second_ctrl_c_waits_until_all_is_put_back(host: Host, monkeypatch: py
     assert (host.mode.read_text(), host.number.read_text()) == ("madvise\n", "7\n")
     assert not host.left()
     assert len(journal.changes) == 2
+
+
+def test_ctrl_c_waits_until_a_change_is_made_and_looked_at(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the mode that is still there would be taken for somebody else's."""
+    with pytest.raises(KeyboardInterrupt), host.journal() as journal:
+        journal.change(host.mode, "always")
+        note = journal._note_change
+
+        def note_then_interrupt(path: Path, before: str, during: str) -> None:
+            note(path, before, during)
+            os.kill(os.getpid(), signal.SIGINT)
+
+        monkeypatch.setattr(journal, "_note_change", note_then_interrupt)
+        journal.change(host.mode, "never")
+    assert host.mode.read_text() == "madvise\n"
 
 
 def test_a_journal_can_be_used_again_after_restoring(host: Host) -> None:
@@ -243,6 +259,57 @@ def test_what_somebody_else_set_since_is_left_and_said(host: Host) -> None:
     assert not host.left()
 
 
+@pytest.mark.parametrize("theirs", ["never", "madvise", "always"])
+@pytest.mark.parametrize("wanted", ["never", "always"])
+def test_what_somebody_else_set_is_not_overwritten(host: Host, theirs: str, wanted: str) -> None:
+    """Neither where it is what the setting was at first, nor what is wanted next, nor what was written before."""
+    with host.journal() as journal:
+        journal.change(host.mode, "always")
+        journal.change(host.mode, "inherit")
+        host.mode.write_text(f"{theirs}\n")
+        with pytest.raises(ContestedError, match=f"is '{theirs}'"):
+            journal.change(host.mode, wanted)
+    assert host.mode.read_text() == f"{theirs}\n"
+    assert [one.restored for one in journal.changes] == [theirs == "madvise"]
+    assert not host.left()
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_a_reserve_that_somebody_else_set_outlives_what_the_kernel_makes_of_it(
+    host: Host, monkeypatch: pytest.MonkeyPatch, is_killed: bool
+) -> None:
+    """Putting the mode back raises it once more."""
+    monkeypatch.setattr(journal_module, "write_value", raising(host.number, "60"))
+    monkeypatch.setattr(put_back_module, "write_value", raising(host.number, "60"))
+
+    def trial() -> None:
+        journal = host.journal()
+        journal.change(host.mode, "always", also=(host.number,))
+        host.number.write_text("30\n")
+        if not is_killed:
+            assert [one.restored for one in journal.restore()] == [True, False]
+            assert "is '30'" in journal.problems[0]
+
+    assert in_child(trial) == 0
+    assert len(host.restore()) == 2 * is_killed
+    assert (host.mode.read_text(), host.number.read_text()) == ("madvise\n", "30\n")
+
+
+def test_what_the_kernel_changes_after_somebody_else_is_put_back_to_theirs(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_module, "write_value", raising(host.number, "60"))
+    monkeypatch.setattr(put_back_module, "write_value", raising(host.number, "60"))
+    with host.journal() as journal:
+        journal.change(host.mode, "always", also=(host.number,))
+        host.number.write_text("30\n")
+        journal.change(host.mode, "never", also=(host.number,))
+        assert host.number.read_text() == "60\n"
+        assert [(one.before, one.restored) for one in journal.restore()] == [("madvise", True), ("30", True)]
+    assert host.number.read_text() == "30\n"
+    assert len(journal.problems) == 1 and "'30'" in journal.problems[0]
+
+
 def test_one_failure_does_not_stop_the_others_and_stays_in_the_journal(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -255,7 +322,7 @@ def test_one_failure_does_not_stop_the_others_and_stays_in_the_journal(
     journal.change(host.mode, "always")
     journal.change(host.number, "9")
     with monkeypatch.context() as patched:
-        patched.setattr(journal_module, "write_value", refuse)
+        patched.setattr(put_back_module, "write_value", refuse)
         assert [one.restored for one in journal.restore()] == [False, True]
     assert len(journal.problems) == 1
     assert str(host.number) in journal.problems[0]
@@ -282,15 +349,40 @@ def test_a_forked_child_does_not_restore(host: Host) -> None:
         assert host.number.read_text() == "9\n"
 
 
-def test_a_pool_is_put_back_to_the_pages_that_were_asked_for(host: Host) -> None:
+def test_a_pool_is_put_back_to_the_pages_that_were_asked_for(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     """Surplus pages are printed in the total; to write them back would make them permanent."""
     pool = host.knobs / "hugepages-2048kB"
     pool.mkdir()
     (pool / "surplus_hugepages").write_text("4\n")
     (pool / "nr_hugepages").write_text("10\n")
+
+    def grant_in_part(path: Path, _: str) -> None:
+        write_value(path, "20")
+        write_value(pool / "surplus_hugepages", "0")
+
+    monkeypatch.setattr(journal_module, "write_value", grant_in_part)
     with host.journal() as journal:
         journal.change(pool / "nr_hugepages", "30")
-        (pool / "nr_hugepages").write_text("20\n")  # granted in part
-        (pool / "surplus_hugepages").write_text("0\n")
+        assert parse_journal(host.left()[0].read_bytes()).changes[str(pool / "nr_hugepages")].steps == [
+            "6",
+            "30",
+            "20",
+        ]
         assert journal.restore()[0].before == "6"
     assert (pool / "nr_hugepages").read_text() == "6\n"
+
+
+def test_where_proc_has_other_pids_nothing_is_changed_and_nothing_put_back(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pid 1 of a namespace would be taken for the host's, and what the trial started for somebody else's process."""
+    host.number.write_text("9\n")
+    host.plant(host.change(host.number, "7", "9"))
+    monkeypatch.setattr(journal_module, "sees_itself", lambda: False)
+    with pytest.raises(SettingError, match="PID namespace"):
+        host.restore()
+    with host.journal() as journal, pytest.raises(SettingError, match="PID namespace"):
+        journal.change(host.mode, "always")
+    assert (host.mode.read_text(), host.number.read_text()) == (MODE, "9\n")
+    monkeypatch.undo()
+    assert [one.restored for one in host.restore()] == [True]

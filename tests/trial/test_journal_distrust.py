@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from advisor.trial.errors import SettingError
+from advisor.trial.errors import BusyError, SettingError
 from advisor.trial.knob import is_ours
 from advisor.trial.record import MOST_DAMAGED, line_of, parse_journal
 from tests.trial.knobs import Host, in_child
@@ -51,6 +51,19 @@ def test_a_damaged_line_is_said_once_and_the_rest_is_done(host: Host) -> None:
     assert host.restore() == []
 
 
+def test_a_journal_of_another_version_is_kept_and_said(host: Host) -> None:
+    host.number.write_text("9\n")
+    journal = host.plant(host.change(host.number, "7", "9"))
+    text = journal.read_text().replace('"journal": 1', '"journal": 2')
+    journal.write_text(text)
+    for _ in range(2):
+        (said,) = host.restore()
+        assert "format 2 is not known" in said.message and not said.restored
+    assert (journal.read_text(), host.number.read_text()) == (text, "9\n")
+    with host.journal() as other, pytest.raises(BusyError):
+        other.change(host.mode, "always")
+
+
 @given(st.data())
 @settings(max_examples=150, deadline=None)
 def test_a_journal_cut_anywhere_keeps_its_whole_lines(data: st.DataObject) -> None:
@@ -84,10 +97,18 @@ def test_no_text_makes_the_parser_fail(data: bytes) -> None:
     assert record.whole_bytes <= len(data)
 
 
-@given(st.integers(0, 999), st.lists(st.integers(0, 999), min_size=1), st.integers(0, 999))
-def test_any_part_of_a_pool_that_was_asked_for_is_ours(before: int, written: list[int], current: int) -> None:
-    reached = [before, *written]
-    assert is_ours(str(current), str(before), [*map(str, written)]) == (min(reached) <= current <= max(reached))
+@given(st.lists(st.integers(0, 999), min_size=2, max_size=5), st.integers(0, 999))
+def test_any_part_of_a_pool_that_was_asked_for_last_is_ours(reached: list[int], current: int) -> None:
+    steps = [str(number) for number in reached]
+    is_between = min(reached[-2:]) <= current <= max(reached[-2:])
+    assert is_ours(Path("hugepages-2048kB/nr_hugepages"), str(current), steps, is_told=True) == is_between
+
+
+@given(st.lists(st.integers(0, 9), min_size=2, max_size=5), st.integers(0, 9), st.booleans())
+def test_of_any_other_number_only_what_was_left_is_ours(reached: list[int], current: int, is_told: bool) -> None:
+    ours = reached[-1:] if is_told else reached[-2:]
+    steps = [str(number) for number in reached]
+    assert is_ours(Path("vm/min_free_kbytes"), str(current), steps, is_told=is_told) == (current in ours)
 
 
 def test_a_full_disk_changes_nothing_and_leaves_no_half_line(host: Host) -> None:

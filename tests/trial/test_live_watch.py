@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import threading
 import time
 from collections.abc import Iterator
@@ -16,7 +17,8 @@ from advisor.trial.collapse import Target
 from advisor.trial.groups import look_at
 from advisor.trial.live_document import Eligible, LiveMetric, Window
 from advisor.trial.live_prepare import LiveRefusedError, cgroup_rooms, check_room, children_of, why_nothing
-from advisor.trial.live_watch import MetricError, StoppedError, Watcher, read_metric
+from advisor.trial.live_watch import StoppedError, Watcher
+from advisor.trial.metric_command import KEPT_BYTES, MetricError, read_metric
 from advisor.trial.proxies import KernelSource
 from advisor.units import MIB
 from tests.fake_proc import FakeProc
@@ -45,6 +47,30 @@ def test_a_metric_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path) -
         read_metric(f"sleep 30 & echo $! > {child}; wait", 1, timeout_s=0.3)
     assert time.monotonic() - began < 5
     assert has_ended(int(child.read_text()))
+
+
+def test_a_metric_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Not even what is a daemon and holds the output open; and that is not waited for."""
+    child = tmp_path / "child"
+    began = time.monotonic()
+    assert read_metric(f"setsid sleep 60 & echo $! > {child}; echo 5", 1) == 5
+    assert time.monotonic() - began < 5
+    assert has_ended(int(child.read_text()))
+
+
+def test_an_interrupted_metric_leaves_nothing_behind(tmp_path: Path) -> None:
+    child = tmp_path / "child"
+    with pytest.raises(KeyboardInterrupt):
+        read_metric(f"sleep 60 & setsid sleep 60 & echo $! > {child}; kill -INT {os.getpid()}; wait", 1)
+    assert has_ended(int(child.read_text()))
+
+
+def test_a_metric_that_prints_without_end_takes_bounded_memory() -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(MetricError, match="longer than 1 s"):
+        read_metric("yes", 1, timeout_s=1)
+    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 < 16 * KEPT_BYTES
+    assert read_metric("head -c 3000000 /dev/zero | tr '\\0' x; echo 7; yes warning | head -c 3000000 >&2", 1) == 7
 
 
 def has_ended(pid: int) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import mmap
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -18,8 +19,6 @@ from hypothesis import strategies as st
 
 from advisor.procfs.fs import KernelFs
 from advisor.trial.command import (
-    OUTPUT_BYTES,
-    Output,
     StartError,
     StoppedError,
     StopSignal,
@@ -37,6 +36,7 @@ from advisor.trial.environment import (
     reports_free_pages,
 )
 from advisor.trial.hold import MARGIN_BYTES, MemoryHold
+from advisor.trial.output import OUTPUT_BYTES, Output
 from advisor.trial.runner import Place, run_once
 from advisor.trial.verdict import last_line, metric_value, why_not_counted
 from advisor.trial.watch import Seen
@@ -118,7 +118,7 @@ def test_without_pidfds_nothing_can_be_timed(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_who_got_hold_of_the_pipe_and_writes_on_delays_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("advisor.trial.command.GRACE_S", 0.1)
+    monkeypatch.setattr("advisor.trial.output.REST_S", 0.1)
     read_end, write_end = os.pipe()
     with subprocess.Popen(["yes"], stdout=write_end) as stranger:
         os.close(write_end)
@@ -138,6 +138,36 @@ def test_what_a_command_leaves_is_ended(tmp_path: Path) -> None:
     assert time.monotonic() - began_s < 5
     assert not is_running(int((tmp_path / "pid").read_text()))
     assert subprocess.run(["pgrep", "-P", str(os.getpid()), "-x", "sleep"], capture_output=True).stdout == b""
+
+
+@pytest.mark.parametrize("program", ["exec sleep 60", "sleep 60 &"])
+def test_a_process_that_may_not_be_ended_costs_the_run_alone(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
+    """A program that becomes another user: the run says which process, and at once."""
+
+    def refuse(*_: int) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    noted = Noted()
+    began_s = time.monotonic()
+    with monkeypatch.context() as patched:
+        patched.setattr("advisor.trial.end_run.os.kill", refuse)
+        done = run(way("sh", "-c", program), options(timeout_s=0.5), noted)
+    assert time.monotonic() - began_s < 5
+    found = re.fullmatch(r"process (\d+) of it would not end", done.not_counted or "")
+    assert found
+    assert [word for word, _ in noted.lines] == ["started"], "who comes after a kill shall try again"
+    os.kill(int(found[1]), signal.SIGKILL)
+    os.waitpid(int(found[1]), 0)
+
+
+def test_a_daemon_of_the_command_is_in_the_journal() -> None:
+    """What is in the command's own session is found by that."""
+    noted = Noted()
+    done = run(way("sh", "-c", "(setsid sleep 60 &); (sleep 60 &); sleep 0.4"), noted=noted)
+    assert done.not_counted is None
+    assert [word for word, _ in noted.lines] == ["started"] * 2 + ["ended"] * 2
+    pids = {pid for _, pid in noted.lines}
+    assert len(pids) == 2 and not any(map(is_running, pids))
 
 
 def test_other_children_of_this_process_are_left_alone() -> None:

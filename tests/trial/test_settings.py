@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from advisor.procfs.fs import KernelFs
 from advisor.trial.journal import Journal
+from advisor.trial.knob import write_value
 from advisor.trial.settings import LEAST_LEFT_BYTES, LEAST_LEFT_SHARE, HostSettings, SettingError, TightMemoryError
 from advisor.units import MIB
 
@@ -48,19 +50,24 @@ class Kernel(Journal):
         return int((self.pool / f"{name}_hugepages").read_text())
 
     def change(self, path: Path, value: str, also: Sequence[Path] = ()) -> None:
-        """mm/hugetlb.c set_max_huge_pages: surplus pages are adopted first, then new ones are found."""
         self.asked.append((path.name, value))
+        with patch("advisor.trial.journal.write_value", self._write):
+            super().change(path, value, also)
+
+    def _write(self, path: Path, value: str) -> None:
+        """mm/hugetlb.c set_max_huge_pages: surplus pages are adopted first, then new ones are found."""
+        if path.name != "nr_hugepages":
+            write_value(path, value)
+            return
         total, surplus = self.number("nr"), self.number("surplus")
-        super().change(path, value, also)
-        if path.name == "nr_hugepages":
-            adopted = min(surplus, max(0, int(value) - (total - surplus)))
-            grown = min(self.grants, max(0, int(value) - total))
-            self.set_pool(
-                total=total + grown,
-                free=self.number("free") + grown,
-                reserved=self.number("resv"),
-                surplus=surplus - adopted,
-            )
+        adopted = min(surplus, max(0, int(value) - (total - surplus)))
+        grown = min(self.grants, max(0, int(value) - total))
+        self.set_pool(
+            total=total + grown,
+            free=self.number("free") + grown,
+            reserved=self.number("resv"),
+            surplus=surplus - adopted,
+        )
 
     def host(self) -> HostSettings:
         return HostSettings(self, KernelFs(str(self.root / "proc"), str(self.root / "sys")))
