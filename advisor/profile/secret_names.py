@@ -37,17 +37,19 @@ SECRET_PHRASES = (("secret", "id"), ("session", "id"), ("root", "token", "id"), 
 
 HARMLESS_PHRASES = (
     *((word, "pin") for word in word_set("cpu vcpu core thread memory mem numa")),
+    *((word, "token") for word in word_set("bos eos pad unk sep cls mask")),
+    ("initial", "cluster", "token"),
     ("kill", "sig"),
     ("stop", "sig"),
 )
-"""Last words that mean something else: --cpu-pin 0-3."""
+"""Last words that mean something else: --cpu-pin 0-3, --eos-token of a language model, etcd's name of a cluster."""
 
 HARMLESS_LAST_WORDS = word_set(
     "file path dir directory folder ttl timeout expiry expiration expires lifetime age length len size count limit "
     "policy method methods type mode plugin plugins provider name url uri endpoint host port enabled enable disabled "
     "required algorithm encryption format issuer audience server realm db database source interval min max retries "
     "id ids user username prompt command cmd script location store backend version env fd stdin helper manager "
-    "rotation ratio rate budget claim field column prefix header"
+    "rotation ratio rate budget claim field column prefix header jar"
 )
 """A name that ends so speaks about a secret and holds none: --password-file, TOKEN_TTL, auth.method."""
 

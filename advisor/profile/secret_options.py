@@ -12,8 +12,9 @@ from advisor.profile.secret_names import word_set
 class ProgramOption:
     """An option, or a word, whose meaning only its program gives. user_ends: characters after a name that is kept.
 
-    attached: `-pSECRET`; separate: `-p SECRET`. takes: what becomes of the arguments after a separate one, k is kept,
-    h is hidden. after: a word that must stand before, such as "login". rest: no option, but every later NAME=VALUE.
+    attached: `-pSECRET`; separate: `-p SECRET`. takes: what becomes of the arguments after a separate one: h is
+    hidden, k is kept (redacted by its form), s is shown as it is. after: a word that must stand before, such as
+    "login". rest: no option, but every later NAME=VALUE.
     """
 
     programs: frozenset[str]
@@ -50,7 +51,8 @@ PROGRAM_OPTIONS = (
     _of("ttyd gotty", "-c", user_ends=":"),
     _of("lftp", "-u", "--user", attached=True, user_ends=","),
     _of("smbclient rpcclient net smbget winexe", "-U", "--user", attached=True, user_ends="%"),
-    _of("ldapsearch ldapmodify ldapadd ldapdelete ldapwhoami ldappasswd", "-w", "-s", attached=True),
+    _of("ldapsearch ldapmodify ldapadd ldapdelete ldapwhoami ldappasswd", "-w", attached=True),
+    _of("ldappasswd slappasswd", "-s", attached=True),
     _of("vsql", "-w"),
     _of("sqlcmd bcp tsql isql mosquitto_pub mosquitto_sub ipmitool zip unzip", "-P", attached=True),
     _of("snmpget snmpwalk snmpset snmpbulkwalk snmptrap", "-A", "-X", "-c"),
@@ -86,6 +88,12 @@ PROGRAM_OPTIONS = (
     _of("airflow superset", "-p", after="create"),
     _of("useradd usermod", "-p"),
     _of("pkcs11-tool pkcs15-tool softhsm2-util", "-p", "--pin", "--so-pin", "--new-pin"),
+    # What follows is a name and no program, though it may look like one: docker exec mysql app -prealloc
+    _of("docker podman nerdctl kubectl oc crictl lxc", "exec", "--name", "--network", "--net", "--hostname", "-h",
+        "-n", "--namespace", "--container", takes="k"),
+    _of("docker podman nerdctl sudo runuser doas", "-u", "--user", "-g", "--group", attached=True, takes="s"),
+    _of("systemctl service", "start", "stop", "restart", "reload", "status", takes="k"),
+    _of("containerd-shim containerd-shim-runc-v1 containerd-shim-runc-v2 conmon", "-id", "-c", "-u", takes="s"),
 )  # fmt: skip
 """Sources: the manual pages of the programs."""
 

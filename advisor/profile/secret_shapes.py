@@ -14,6 +14,10 @@ HEX_CHARS = 32
 BASE64_CHARS = 40
 """Base64 characters in a row that can be a key. Source: AWS secret access keys have 40."""
 
+HEX_KINDS = 8
+"""Different digits that a key of hex has at least. Reason: masks of CPUs (f0f0...) have two or three, 32 random
+digits fewer than eight once in 100,000 times."""
+
 RANDOM_BITS_PER_CHAR = 4.5
 """Shannon entropy of text that counts as random. Reason: 40 random base64 characters have about 4.8, identifiers
 and paths of that length below 4.3."""
@@ -45,10 +49,12 @@ TOKENS = (
 PLACES = (
     (r"(://)[^\s/:@\[]*:(?!\d+(?:/|$))(?:(?!://)[^\s?\"'])*@", rf"\1{REDACTED}@"),
     (r"(://)[^\s/?#\"']*@", rf"\1{REDACTED}@"),
-    (r"(?<![\w.@/-])([\w.-]+):(?!//)[^\s@/:=]+@(?!sha256:)(?=[\w.\[(-])", rf"\1:{REDACTED}@"),
+    (r"(?<![\w.@/-])((?:[\w.-]+/)?[\w.-]+):(?!//|\d{1,4}@)[^\s@/:=]+@(?!sha256:)(?=[\w.\[(-]|:\d)",
+     rf"\1:{REDACTED}@"),
     (r"(jdbc:oracle:\w+:[^/\s]+)/[^@\s]+@", rf"\1/{REDACTED}@"),
     (r"(?<![\w.*:-])(?!(?:[0-9a-fA-F]{0,4}:)+[0-9a-fA-F]{0,4}(?![\w:-]))"
-     r"([\w.*-]{1,253}:(?:\d{2,5}|\*):[\w.*-]{1,63}:[\w.*-]{1,63}:)[^\s:\"'/]+", rf"\1{REDACTED}"),  # ~/.pgpass
+     r"([\w.*-]{1,253}:(?:\d{2,5}|\*):(?!\d+:)[\w.*-]{1,63}:(?!\d+:)[\w.*-]{1,63}:)[^\s:\"'/]+",
+     rf"\1{REDACTED}"),  # ~/.pgpass
     (r"(rtmps?://[^\s/\"']+/[^\s\"'?]*/)[^\s/\"'?]+", rf"\1{REDACTED}"),
     (r"(hooks\.slack\.com/(?:services|workflows|triggers)/|discord(?:app)?\.com/api/webhooks/\d+/"
      r"|webhook\.office\.com/webhookb2/)[^\s\"']+", rf"\1{REDACTED}"),
@@ -96,12 +102,13 @@ def hide_random(text: str) -> str:
     """Long hex and base64 text out. A file's path keeps its hashes: they name a container or a build, no key."""
     if PATH.match(text.rsplit("=", 1)[-1]):
         return text
-    text = _HEX.sub(lambda match: REDACTED if _has_letters_and_digits(match[0]) else match[0], text)
+    text = _HEX.sub(lambda match: REDACTED if _is_hex_key(match[0]) else match[0], text)
     return _BASE64.sub(lambda match: REDACTED if _is_random(match[0]) else match[0], text)
 
 
-def _has_letters_and_digits(text: str) -> bool:
-    return any(c.isdigit() for c in text) and any(c.isalpha() for c in text)
+def _is_hex_key(text: str) -> bool:
+    """Letters and digits, and more of them than a mask has."""
+    return len(set(text.lower())) >= HEX_KINDS and any(c.isdigit() for c in text) and any(c.isalpha() for c in text)
 
 
 def _is_random(text: str) -> bool:
