@@ -24,6 +24,46 @@ mysql5.7 -pHIDDEN
 mysql-8.0 -pHIDDEN
 /opt/mysql/bin/mysql.real -pHIDDEN
 mysqldump.bin -pHIDDEN
+mysql -NBpHIDDEN shop
+curl -su ada:HIDDEN https://host/
+curl -sku ada:HIDDEN https://host/
+curl -fsSLu ada:HIDDEN https://host/
+curl -k -suada:HIDDEN https://host/
+app --PassWord=HIDDEN
+app --passPhrase HIDDEN
+app --bindpw=HIDDEN
+app --mypass=HIDDEN
+app --adminpass=HIDDEN
+bitcoind -rpcpass=HIDDEN
+nmap --script-args mysqluser=u,mysqlpass=HIDDEN,smbpass=HIDDEN
+keytool -importkeystore -srcstorepass HIDDEN -deststorepass HIDDEN
+sh -c 'SSHPASS=HIDDEN sshpass -e ssh h'
+app --pgpass HIDDEN
+murmurd -supw HIDDEN
+pdftotext -upw HIDDEN -opw HIDDEN a
+python -c "os.environ['DB_PASSWORD']='HIDDEN'"
+python -c 'os.environ["TOKEN"] = r"HIDDEN"'
+app --hmac-key=HIDDEN --aes-key HIDDEN --cipher-key HIDDEN
+app --root-key HIDDEN --session-key=HIDDEN --server-key=HIDDEN
+app --client-key=HIDDEN --app-key=HIDDEN --write-key=HIDDEN --deploy-key HIDDEN
+subscription-manager register --activationkey=HIDDEN
+landscape-config --registration-key HIDDEN
+curl -H 'Ocp-Apim-Subscription-Key: HIDDEN'
+curl -H 'X-Insert-Key: HIDDEN'
+java -Dlicense.key=HIDDEN
+java -Dpasswort=HIDDEN
+pgbackrest --repo1-s3-key=HIDDEN --repo1-azure-key=HIDDEN
+app --user=u:HIDDEN
+app --login=u:HIDDEN
+app --cred=u:HIDDEN
+monero-wallet-rpc --rpc-login u:HIDDEN
+bitcoind -rpcauth=u:HIDDEN
+traefik --api.basicauth=u:HIDDEN
+sqlmap --auth-cred=u:HIDDEN
+turnserver --user=u:HIDDEN
+mysqld_exporter --mysqld.username=u:HIDDEN
+curlftpfs -o user=u:HIDDEN h /m
+mount -t cifs //h/s /m -ouser=bob%HIDDEN
 """.strip().splitlines()
 
 READABLE = r"""
@@ -45,4 +85,9 @@ ldapsearch -x -s base -b dc=x
 ldapsearch -x -s sub -b dc=x
 python train.py --eos_token=</s> --bos-token <s>
 etcd --initial-cluster-token=etcd-cluster-1
+app --bypass x --compass=y --multi-pass 2 --askpass /bin/ask
+app --server-key=/etc/ssl/server.key --client-key client.pem --ssl-key=k.pem
+app --sort-key=a --primary-key id --partition-key=user --cache-key=x --public-key=/x --key-size=16
+docker run --user=app:staff -u root:root img
+app --user=1000:1000 --user=www:www --login=db:5432
 """.strip().splitlines()

@@ -15,7 +15,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 
-from advisor.profile.secret_names import REDACTED, hide_setting, is_secret_name
+from advisor.profile.secret_names import REDACTED, hide_setting, takes_secret
 from advisor.profile.secret_options import OPTIONS_OF, ORACLE_PROGRAMS, ProgramOption
 from advisor.profile.secret_shapes import hide_random, hide_shapes
 
@@ -46,10 +46,13 @@ host are a few thousand, seen again in every sample; 4 MiB at most."""
 LONGEST_PROGRAM_CHARS = 64
 """A longer word is no program of the tables. Source: own choice."""
 
+GLUED_OPTIONS = "DPHEXeo"
+"""Options that a setting follows without a blank: -Dlicense.key=x, -ouser=x."""
+
 SETTERS = frozenset(("set", "config", "config:set"))
 """Words after which the bare name of a secret is followed by its value: `redis-cli CONFIG SET requirepass x`."""
 
-_SETTING = re.compile(r"(--?|-[DPH](?=[A-Za-z]))?([A-Za-z_][\w.-]*)([=:])(\s*)(.+)", re.DOTALL)
+_SETTING = re.compile(r"(-{0,2})([A-Za-z_][\w.-]*)([=:])(\s*)(.+)", re.DOTALL)
 _OPTION = re.compile(r"--?([A-Za-z][\w.-]*)")
 _NO_PLACE = re.compile(r"[\w./+,-]{0,15}")
 """Too short and too plain for any secret that is told by its form."""
@@ -169,14 +172,14 @@ def _values_follow(argument: str, seen: _Seen) -> list[Hide]:
     """What to do with the next arguments, when this one is an option that takes a secret as its value."""
     program = _program_name(argument)
     for entry in seen.entries():
-        word = program if program in entry.programs else argument
+        word = program if program in entry.programs else _unclustered(argument, entry.flags)
         if entry.separate and word in entry.options:
             hide = functools.partial(_hide_value, user_ends=entry.user_ends)
             kinds: dict[str, Hide] = {"h": hide, "k": _redact_argument, "s": str}
             return [kinds[kind] for kind in entry.takes]
     option = _OPTION.fullmatch(argument)
     name = option[1] if option else argument if seen.sets and _BARE.fullmatch(argument) else ""
-    return [functools.partial(hide_setting, name)] if is_secret_name(name) else []
+    return [functools.partial(hide_setting, name)] if takes_secret(name) else []
 
 
 def _by_program(argument: str, seen: _Seen) -> str | None:
@@ -185,13 +188,21 @@ def _by_program(argument: str, seen: _Seen) -> str | None:
         if entry.rest and "=" in argument and not _OPTION.match(argument):
             return _hide_value(argument, "=")
         for option in entry.options if entry.attached else ():
-            value = argument.removeprefix(option).removeprefix("=" if option.startswith("--") else "")
-            if argument.startswith(option) and value and _is_attached(option, argument):
+            short = _unclustered(argument, entry.flags)
+            value = short.removeprefix(option).removeprefix("=" if option.startswith("--") else "")
+            if short.startswith(option) and value and _is_attached(option, short):
                 hidden = value if entry.takes == "s" else _hide_value(value, entry.user_ends)
                 return argument[: len(argument) - len(value)] + hidden
     if seen.words & ORACLE_PROGRAMS and (login := _ORACLE_LOGIN.fullmatch(argument)):
         return f"{login[1]}/{REDACTED}{login[2] or ''}"
     return None
+
+
+def _unclustered(argument: str, flags: str) -> str:
+    """`-su` as `-u`, where -s is one of the flags of the program."""
+    if not flags or not argument.startswith("-") or argument.startswith("--"):
+        return argument
+    return "-" + argument[1:].lstrip(flags)
 
 
 def _is_attached(option: str, argument: str) -> bool:
@@ -218,14 +229,20 @@ def _redact_form(argument: str) -> str:
     """A setting, a command in one string, or text with secrets in it."""
     setting = _SETTING.fullmatch(argument)
     if setting and not setting[5].startswith("//"):
-        prefix, name, separator, blank, value = setting.groups(default="")
-        if is_secret_name(name):
-            return f"{prefix}{name}{separator}{blank}{hide_setting(name, value)}"
+        prefix, name, _, _, value = setting.groups()
+        secret = next(filter(takes_secret, _names(prefix, name)), None)
+        if secret and (hidden := hide_setting(secret, value)) != value:
+            return argument[: -len(value)] + hidden
         if _QUOTED.fullmatch(value):
             return argument[: -len(value)] + _redact([value])[0]
     if re.search(r"\s", argument) and not argument.isspace():
         argument = _redact_words(argument)
     return hide_random(_redact_pairs(hide_shapes(argument)))
+
+
+def _names(prefix: str, name: str) -> tuple[str, ...]:
+    """What a setting may be called: in -Dlicense.key=x the D is an option, in -Data=x a letter."""
+    return (name, name[1:]) if prefix == "-" and name[0] in GLUED_OPTIONS else (name,)
 
 
 _redact_kept = functools.lru_cache(KEPT)(_redact_form)
@@ -272,7 +289,7 @@ def _redact_pairs(text: str) -> str:
     while named := _NAMED.search(text, place):
         place = named.end()
         in_path = named[2] == ":" and _IN_PATH.fullmatch(text, max(0, named.start() - 2), named.start())
-        value = _VALUE.match(text, place) if is_secret_name(named[1]) and not in_path else None
+        value = _VALUE.match(text, place) if takes_secret(named[1]) and not in_path else None
         if value is not None:
             quote = text[place] if text[place] in "\"'" else ""
             inner = value[0][1:-1] if quote else value[0]

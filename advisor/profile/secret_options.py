@@ -14,7 +14,7 @@ class ProgramOption:
 
     attached: `-pSECRET`; separate: `-p SECRET`. takes: what becomes of the arguments after a separate one: h is
     hidden, k is kept (redacted by its form), s is shown as it is. after: a word that must stand before, such as
-    "login". rest: no option, but every later NAME=VALUE.
+    "login". rest: no option, but every later NAME=VALUE. flags: short options that may be clustered before: `-su x`.
     """
 
     programs: frozenset[str]
@@ -25,25 +25,30 @@ class ProgramOption:
     takes: str = "h"
     after: str | None = None
     rest: bool = False
+    flags: str = ""
 
 
 def _of(programs: str, *options: str, **how: bool | str) -> ProgramOption:
     return ProgramOption(word_set(programs), options, **how)  # type: ignore[arg-type]
 
 
+CURL_FLAGS = "#0123469aBfgGiIjJkLlMnNOpqRsSvVZ"
+MYSQL_FLAGS = "ABCEfNnqstv"
+"""Of mysql, and nothing else of its kin."""
+
 PROGRAM_OPTIONS = (
     _of("mysql mysqldump mysqladmin mysqlimport mysqlshow mysqlcheck mysqlbinlog mysqlslap mysqlpump mysqlsh "
         "xtrabackup mariadb mariadb-dump mariadb-admin mariadb-backup 7z 7za 7zz rar unrar", "-p", attached=True,
-        separate=False),
+        separate=False, flags=MYSQL_FLAGS),
     _of("mongo mongosh mongodump mongorestore mongoexport sshpass cqlsh rabbitmqadmin clickhouse-client influx "
         "mydumper myloader cypher-shell cbq couchbase-cli beeline rdesktop yt-dlp youtube-dl ncftp ncftpput ncftpget "
         "fence_ipmilan", "-p", attached=True),
     _of("docker podman oc helm az skopeo nerdctl buildah", "-p", attached=True, after="login"),
     _of("redis-cli valkey-cli keydb-cli iredis", "-a"),
     _of("redis-cli valkey-cli keydb-cli", "AUTH", "auth", takes="hh"),
-    _of("curl etcdctl", "-u", "-U", "--user", "--proxy-user", attached=True, user_ends=":"),
-    _of("curl", "-E", "--cert", "--proxy-cert", attached=True, user_ends=":"),
-    _of("curl", "-b", "--cookie", attached=True, user_ends="="),
+    _of("curl etcdctl", "-u", "-U", "--user", "--proxy-user", attached=True, user_ends=":", flags=CURL_FLAGS),
+    _of("curl", "-E", "--cert", "--proxy-cert", attached=True, user_ends=":", flags=CURL_FLAGS),
+    _of("curl", "-b", "--cookie", attached=True, user_ends="=", flags=CURL_FLAGS),
     _of("ab", "-A", "-P", user_ends=":"),
     _of("ab", "-C", user_ends="="),
     _of("http https httpie xh", "-a", "--auth", user_ends=":"),
