@@ -64,6 +64,40 @@ turnserver --user=u:HIDDEN
 mysqld_exporter --mysqld.username=u:HIDDEN
 curlftpfs -o user=u:HIDDEN h /m
 mount -t cifs //h/s /m -ouser=bob%HIDDEN
+curl https://host/api?key=HIDDEN&x=1
+sqlcmd -Q "CREATE LOGIN x WITH PASSWORD = N'HIDDEN'"
+mysql -e "SET PASSWORD FOR 'root'@'h' = 'HIDDEN'"
+mysql -e "SET PASSWORD FOR 'root'@'h' = PASSWORD('HIDDEN')"
+sqlplus -s x 'CREATE USER u IDENTIFIED BY HIDDEN'
+sqlplus -s x "ALTER USER u IDENTIFIED BY VALUES 'HIDDEN'"
+psql -c "SELECT pgp_sym_encrypt(x, 'HIDDEN')"
+psql -c "SELECT crypt('HIDDEN', gen_salt('bf'))"
+mongosh --eval "db.auth('admin','HIDDEN')"
+mongosh --eval "db.changeUserPassword('u', 'HIDDEN')"
+db2 'CONNECT TO shop USER ada USING HIDDEN'
+sh -c "echo 'machine h login u password HIDDEN' > .netrc"
+sh -c 'echo "requirepass HIDDEN" >> redis.conf'
+sh -c "redis-cli <<< 'AUTH HIDDEN'"
+sh -c "echo 'AUTH HIDDEN' | nc h 6379"
+sh -c 'echo quote PASS HIDDEN | ftp h'
+debconf-set-selections 'mysql-server mysql-server/root_password password HIDDEN'
+docker run -e 'REDIS_ARGS=--requirepass HIDDEN' redis
+pwsh -Command "ConvertTo-SecureString 'HIDDEN' -AsPlainText"
+app password: HIDDEN
+srcds_linux +rcon_password HIDDEN
+sh -c "printf '%s\\n' 'HIDDEN' | sudo -S id"
+sh -c '(echo HIDDEN; echo HIDDEN) | smbpasswd -s -a bob'
+sh -c "echo -e 'HIDDEN\\nHIDDEN' | passwd bob"
+sqlplus -s 'sys/HIDDEN as sysdba'
+sqlplus -s 'sys/HIDDEN@//h:1521/S as sysdba'
+rman target=sys/HIDDEN@o
+dgmgrl sys/HIDDEN@o
+app '<add key="Password" value="HIDDEN"/>'
+aws cloudformation create-stack --parameters ParameterKey=DBPassword,ParameterValue=HIDDEN
+gost -L=admin:HIDDEN@:8080
+psexec.py dom/u:HIDDEN@h
+curl https://hooks.zapier.com/hooks/catch/1/HIDDEN
+curl https://outlook.office.com/webhook/HIDDEN/IncomingWebhook/x
 """.strip().splitlines()
 
 READABLE = r"""

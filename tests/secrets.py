@@ -230,6 +230,7 @@ SHAPES = [
     ["python3", "-c", f"connect(host='h', passwd='{HIDDEN}')"],
     ["node", "-e", f"const apiToken = '{HIDDEN}'"],
     [f"worker: password={HIDDEN} idle"],
+    ["sh", "-c", f"chpasswd <<EOF\nroot:{HIDDEN}\nEOF"],
     *(shlex.split(line.replace("HIDDEN", HIDDEN)) for line in secret_lines.SHAPES),
 ]  # fmt: skip
 

@@ -46,6 +46,9 @@ host are a few thousand, seen again in every sample; 4 MiB at most."""
 LONGEST_PROGRAM_CHARS = 64
 """A longer word is no program of the tables. Source: own choice."""
 
+GRAMMAR = frozenset(("for", "="))
+"""Words that are no value of the secret whose name stands before: `SET PASSWORD FOR a = x`."""
+
 GLUED_OPTIONS = "DPHEXeo"
 """Options that a setting follows without a blank: -Dlicense.key=x, -ouser=x."""
 
@@ -54,6 +57,9 @@ SETTERS = frozenset(("set", "config", "config:set"))
 
 _SETTING = re.compile(r"(-{0,2})([A-Za-z_][\w.-]*)([=:])(\s*)(.+)", re.DOTALL)
 _OPTION = re.compile(r"--?([A-Za-z][\w.-]*)")
+_NAMING = re.compile(r"(?:--?|\+)([A-Za-z][\w.-]*)|([A-Za-z_][\w.-]*):")
+"""Names what follows: --password x, +rcon_password x, password: x."""
+
 _NO_PLACE = re.compile(r"[\w./+,-]{0,15}")
 """Too short and too plain for any secret that is told by its form."""
 
@@ -66,15 +72,16 @@ _QUOTED = re.compile(r"\"[^\"\\]*(?:\\.[^\"\\]*)*\"|'[^']*'", re.DOTALL)
 _IN_PATH = re.compile(r"\S/")
 """Stands before a file's name in a path; what follows its colon is the next path, as in a class path."""
 
+_LITERAL = re.compile(rf"{_QUOTED.pattern}|\\\S", re.DOTALL)
 _TOKEN = re.compile(
-    rf"(?<!\\)\n|[;|&()`]+|(?:{_QUOTED.pattern}|\\\S|[<>]&|[;|&()`]+(?=[^\s;|&()`])|[^\s;|&()`])+", re.DOTALL
+    rf"(?<!\\)\n|[;|&()`]+|(?:{_LITERAL.pattern}|[<>]&|[;|&()`]+(?=[^\s;|&()`])|[^\s;|&()`])+", re.DOTALL
 )
 """A word up to the next blank, or what separates commands where it stands at a word's beginning or end."""
 
 _SEPARATOR = re.compile(r"[;|()`\n]|(?<![<>])&(?!>)")
 _WORD_BREAK = re.compile(r"[/=;|&(`]")
 _VERSION = re.compile(r"(?:[-.]?\d[\d.]*|\.(?:real|bin|exe|sh|py))+$")
-_ORACLE_LOGIN = re.compile(r"((?:userid=)?[\w$#]+)/(?:\"[^\"]*\"|[^@\s]+)(@\S*)?", re.IGNORECASE)
+_ORACLE_LOGIN = re.compile(r"((?:\w+=)?[\w$#]+)/(?:\"[^\"]*\"|[^@\s]+)((?:@\S*)?(?:\s+as\s+\w+)?)", re.IGNORECASE)
 
 Hide = Callable[[str], str]
 
@@ -157,6 +164,8 @@ def _redact(args: list[str]) -> list[str]:
     for argument in args:
         quotes = _quotes_around(argument)
         word = argument[quotes : len(argument) - quotes]
+        if argument.lower() in GRAMMAR:
+            pending.clear()
         if pending and argument != CUT and not _OPTION.match(argument):
             hidden = pending.popleft()(word)
         else:
@@ -177,8 +186,8 @@ def _values_follow(argument: str, seen: _Seen) -> list[Hide]:
             hide = functools.partial(_hide_value, user_ends=entry.user_ends)
             kinds: dict[str, Hide] = {"h": hide, "k": _redact_argument, "s": str}
             return [kinds[kind] for kind in entry.takes]
-    option = _OPTION.fullmatch(argument)
-    name = option[1] if option else argument if seen.sets and _BARE.fullmatch(argument) else ""
+    option = _NAMING.fullmatch(argument.rpartition("=")[2])
+    name = option[1] or option[2] if option else argument if seen.sets and _BARE.fullmatch(argument) else ""
     return [functools.partial(hide_setting, name)] if takes_secret(name) else []
 
 
@@ -275,7 +284,7 @@ def _commands(tokens: Iterable[str]) -> Iterator[list[str]]:
     """Tokens by command: options of `a` in `a; b` mean nothing to `b`. In `x;b` both are one token."""
     command: list[str] = []
     for token in tokens:
-        if _SEPARATOR.search(token) and _SEPARATOR.search(_QUOTED.sub("", token)):
+        if _SEPARATOR.search(token) and _SEPARATOR.search(_LITERAL.sub("", token)):
             yield command
             command = []
         command.append(token)

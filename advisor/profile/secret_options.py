@@ -90,6 +90,7 @@ PROGRAM_OPTIONS = (
     _of("steamcmd", "+login", takes="kh"),
     _of("neo4j-admin", "set-initial-password"),
     _of("ceph rbd rados radosgw-admin rbd-nbd mount.ceph", "--key", "--secret", attached=True),
+    _of("ConvertTo-SecureString", "ConvertTo-SecureString", "-String"),
     _of("airflow superset", "-p", after="create"),
     _of("useradd usermod", "-p"),
     _of("pkcs11-tool pkcs15-tool softhsm2-util", "-p", "--pin", "--so-pin", "--new-pin"),
@@ -102,7 +103,7 @@ PROGRAM_OPTIONS = (
 )  # fmt: skip
 """Sources: the manual pages of the programs."""
 
-ORACLE_PROGRAMS = word_set("sqlplus rman expdp impdp sqlldr exp imp sql")
+ORACLE_PROGRAMS = word_set("sqlplus rman dgmgrl expdp impdp sqlldr exp imp sql")
 """Programs that take `user/password@service` as an argument."""
 
 

@@ -46,6 +46,10 @@ TOKENS = (
 """Credentials whose whole text has a form of its own. Sources: the issuers' documentation of their key formats, RFC
 7519 (JWT), RFC 7468 (PEM), crypt(5)."""
 
+_WORD = r"""(?:"[^"]{0,500}"|'[^']{0,500}'|[^\s|;&()"']){1,500}"""
+READERS = r"\b(?:chpasswd|passwd|smbpasswd|cryptsetup|kinit)\b"
+"""Programs that read a password from their standard input."""
+
 PLACES = (
     (r"(://)[^\s/:@\[]*:(?!\d+(?:/|$))(?:(?!://)[^\s?\"'])*@", rf"\1{REDACTED}@"),
     (r"(://)[^\s/?#\"']*@", rf"\1{REDACTED}@"),
@@ -57,24 +61,36 @@ PLACES = (
      rf"\1{REDACTED}"),  # ~/.pgpass
     (r"(rtmps?://[^\s/\"']+/[^\s\"'?]*/)[^\s/\"'?]+", rf"\1{REDACTED}"),
     (r"(hooks\.slack\.com/(?:services|workflows|triggers)/|discord(?:app)?\.com/api/webhooks/\d+/"
-     r"|webhook\.office\.com/webhookb2/)[^\s\"']+", rf"\1{REDACTED}"),
+     r"|(?:webhook|outlook)\.office\.com/webhook(?:b2)?/|hooks\.zapier\.com/hooks/catch/)[^\s\"']+",
+     rf"\1{REDACTED}"),
+    (r"([?&]key=)[^&\s\"']+", rf"\1{REDACTED}"),
     (r"(?i)\b((?:proxy-)?authorization|(?:set-)?cookie)(\s*:\s*)(?!\*\*\*)[^\"'\n]+", rf"\1\2{REDACTED}"),
     (r"(?i)\b(bearer|basic)(\s+)(?!\*\*\*)[\w.~+/=-]{8,}", rf"\1\2{REDACTED}"),
     (r"(?:^|(?<=[\s,]))pass:[^\s,]+", f"pass:{REDACTED}"),  # openssl-passphrase-options(1)
     (r"(\bsecret,(?:[^\s]{0,200},)?data=)[^,\s]+", rf"\1{REDACTED}"),  # QEMU's -object secret
-    (r"(?i)\b((?:password|identified\s+(?:with\s+[\w']+\s+)?by(?:\s+password)?)(?:\s*\(\s*|\s+))([\\'\"]+)[^\\'\"]+",
-     rf"\1\2{REDACTED}"),  # SQL
-    (r"(?i)(\bname[\"']?\s{0,9}[:=]\s{0,9}[\"']?[\w.-]{0,80}(?:pass|secret|token|key)[\w.-]{0,80}[\"']?\s{0,9},\s{0,9}"
-     r"[^\s,]{0,80}?\bvalue[\"']?\s{0,9}[:=]\s{0,9})(?:\"[^\"]*\"|'[^']*'|[^\s,\"'}]+)",
-     rf"\1{REDACTED}"),  # Kubernetes: a variable as a name and a value
+    (r"(?i)\b((?:password|identified\s+(?:with\s+[\w']+\s+)?by(?:\s+(?:password|values))?)(?:\s*\(\s*|\s+))"
+     r"([\\'\"]+)[^\\'\"]+", rf"\1\2{REDACTED}"),  # SQL
+    (r"(?i)(\bidentified\s+by\s+)(?!(?:password|values)\b|[\\'\"])[^\s;'\"]+", rf"\1{REDACTED}"),
+    (r"(?i)(\bpassword\s+for\s+[^\s=]{1,200}\s{0,9}=\s{0,9})(?:\"[^\"]*\"|'[^']*'|[^\s;(]+(?!\())", rf"\1{REDACTED}"),
+    (r"(?i)(\bconnect\s+to\s+\S{1,200}\s+user\s+\S{1,200}\s+using\s+)[^\s;\"']+", rf"\1{REDACTED}"),  # db2
+    (r"(\bpgp_sym_(?:en|de)crypt(?:_bytea)?\s?\([^;()]{0,200}?,\s?')[^']+", rf"\1{REDACTED}"),  # pgcrypto
+    (r"((?<!\w)crypt\s?\(\s?')[^']+", rf"\1{REDACTED}"),
+    (r"((?:\bdb\.auth|hangeUserPassword)\(\s?[\"'][^\"']{0,200}[\"']\s?,\s?[\"'])[^\"']+",
+     rf"\1{REDACTED}"),  # mongosh
+    (r"((?:\b(?:requirepass|masterauth|login\s+\S{1,200}\s+password|(?i:quote\s+pass))|password\s+password"
+     r"|(?:^|(?<=[\"'\n]))(?:AUTH|PASS))[^\S\n]+)(?![\"'])[^\s\"']+", rf"\1{REDACTED}"),  # Redis, netrc, debconf, FTP
+    (r"(?i)(\b(?:parameter)?(?:name|key)[\"']?\s{0,9}[:=]\s{0,9}[\"']?[\w.-]{0,80}(?:pass|secret|token|key)[\w.-]{0,80}"
+     r"[\"']?[\s,]{1,9}[^\s,]{0,80}?\b(?:parameter)?value[\"']?\s{0,9}[:=]\s{0,9})(?:\"[^\"]*\"|'[^']*'|[^\s,\"'}]+)",
+     rf"\1{REDACTED}"),  # a variable as a name and a value
     (r"(?i)(assw(?:or)?d[^;\n]{0,80}?[;\n{]?\s{0,9}\bsend\s+(?:--\s+)?)(?:\"[^\"]*\"|[^\s;]+)",
      rf"\1{REDACTED}"),  # expect(1)
     (r"(\brbd:[^\s,]{0,200}?:key=)[^\s,:]+", rf"\1{REDACTED}"),  # QEMU's and librbd's names of images
     (r"((?:^|[\s'\"])(?:h|host|u|user)=[^,\s]*,(?:[^\s]{0,200},)?p=)[^,\s]+", rf"\1{REDACTED}"),  # Percona Toolkit
     (r"(?i)(<[\w:.-]*(?:password|passwd|secret|token)[\w.-]*(?:\s[^<>]{0,200})?>)[^<]+", rf"\1{REDACTED}"),  # XML
-    (r"\b((?:echo|printf)\s+(?:-\w+\s+)?)(?:\"[^\"]*\"|'[^']*'|[^\s|;&]+)"
-     r"(?=[^|;&\n]{0,80}\|[^|;]{0,120}?(?:-stdin\b|\bsudo\s[^|;]{0,40}?-\w{0,8}S\b|\bchpasswd\b|\bcryptsetup\b"
-     r"|\bsmbpasswd\b|passphrase-fd|\bkinit\b))", rf"\1{REDACTED}"),
+    (rf"\b((?:echo|printf)\s+(?:-\w+\s+)?)(?>{_WORD}(?:[^\S\n]+{_WORD}){{0,20}})"
+     rf"(?=[^|&\n]{{0,200}}\|[^|;]{{0,120}}?(?:-stdin\b|\bsudo\s[^|;]{{0,40}}?-\w{{0,8}}S\b|{READERS}|passphrase-fd))",
+     rf"\1{REDACTED}"),
+    (rf"({READERS}[^|;<\n]{{0,120}}<<-?\s?[\"']?(\w{{1,40}})[\"']?\n).{{1,2000}}?(?=\n\s*\2\b|$)", rf"\1{REDACTED}"),
     (r"((?:-stdin|\bsudo\s[^|;<]{0,40}?-\w{0,8}S|\bchpasswd)\b[^|;<]{0,120}<<<\s*)(?:\"[^\"]*\"|'[^']*'|\S+)",
      rf"\1{REDACTED}"),
 )  # fmt: skip
