@@ -93,14 +93,20 @@ def redact_command_line(args: Iterable[str]) -> list[str]:
     redacting a redacted command line changes nothing.
     """
     whole = list(args)
-    now = [_cut(argument, LONGEST_SEARCH_CHARS) for argument in _beginning(whole)]
-    for _ in range(MOST_PASSES):
-        before, now = now, _redact(now)
-        if now == before:
-            break
-    # Once more, since `***` may be longer than what it stands for, and a second redaction shall cut nothing.
-    kept = _beginning([_cut(argument, LONGEST_ARGUMENT_CHARS) for argument in now])
+    redacted = _until_stable([_cut(argument, LONGEST_SEARCH_CHARS) for argument in _beginning(whole)])
+    # Once more: a cut may open what was closed, and `***` may be longer than what it stands for.
+    redacted = _until_stable([_cut(argument, LONGEST_ARGUMENT_CHARS) for argument in redacted])
+    kept = _beginning([_cut(argument, LONGEST_ARGUMENT_CHARS) for argument in redacted])
     return kept + [CUT] * (len(whole) - len(kept))
+
+
+def _until_stable(args: list[str]) -> list[str]:
+    """Pass after pass, until one changes nothing."""
+    for _ in range(MOST_PASSES):
+        before, args = args, _redact(args)
+        if args == before:
+            break
+    return args
 
 
 def _beginning(args: list[str]) -> list[str]:
