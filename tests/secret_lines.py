@@ -92,6 +92,91 @@ sqlplus -s 'sys/HIDDEN as sysdba'
 sqlplus -s 'sys/HIDDEN@//h:1521/S as sysdba'
 rman target=sys/HIDDEN@o
 dgmgrl sys/HIDDEN@o
+mycli -u root -p HIDDEN
+innotop -u root -p HIDDEN
+hdbsql -i 00 -u SYSTEM -pHIDDEN
+snowsql -a acct -u me -p HIDDEN
+isql-fb -u SYSDBA -p HIDDEN
+ibmcloud login -u u -p HIDDEN
+cf login -u u -p HIDDEN
+crane auth login reg -u u -p HIDDEN
+oras login -u u -p HIDDEN reg
+twine upload -u u -p HIDDEN d
+dotnet nuget add source u -u x -p HIDDEN
+openfortivpn h -u u -p HIDDEN
+fence_ilo4 -a h -l u -pHIDDEN
+racadm -r h -u root -p HIDDEN x
+pcs host auth n1 -u hacluster -p HIDDEN
+ipmi-power -h h -u a -p HIDDEN
+mcrcon -H h -pHIDDEN
+veracrypt --text -p HIDDEN x
+doveadm pw -p HIDDEN
+check_mysql -H h -u u -p HIDDEN
+hydra -l u -p HIDDEN ssh://h
+xmrig -o pool:3333 -p HIDDEN
+ipa-server-install -p HIDDEN -a HIDDEN
+xfreerdp /v:h /gp:HIDDEN /p HIDDEN
+knife bootstrap h -P HIDDEN
+p4 -PHIDDEN sync
+ssh-keygen -p -P HIDDEN -N HIDDEN -f k
+vsql -U dbadmin -wHIDDEN
+kadmin -p admin/admin -w HIDDEN
+squidclient -W HIDDEN -w HIDDEN
+redis-cli -h x -aHIDDEN
+memtier_benchmark -s h -a HIDDEN
+redis-cli ACL SETUSER bob on >HIDDEN allkeys
+redis-cli MIGRATE h 6379 k 0 5000 AUTH2 u HIDDEN
+snmpwalk -v2c -cHIDDEN h
+snmpget -v3 -u u -AHIDDEN -XHIDDEN h
+snmpbulkget -v2c -c HIDDEN h
+check_snmp -C HIDDEN
+slappasswd -s HIDDEN
+gbak -b -user SYSDBA -pas HIDDEN db.fdb
+rar a -hpHIDDEN a.rar
+ss-server -kHIDDEN
+ccrypt -K HIDDEN
+openssl dgst -hmac HIDDEN f
+openssl dgst -sha256 -mac HMAC -macopt key:HIDDEN
+openssl passwd -6 HIDDEN
+mkpasswd -m sha-512 HIDDEN
+htpasswd -bnBC 10 u HIDDEN
+htpasswd -b -c /x bob HIDDEN
+mosquitto_passwd -b /etc/pw bob HIDDEN
+gitlab-runner register -r HIDDEN -u https://h
+config.sh --unattended --pat HIDDEN
+codecov -t HIDDEN
+transmission-daemon -u u -v HIDDEN
+qpdf --encrypt HIDDEN HIDDEN 256 -- a b
+pdftk a.pdf input_pw HIDDEN output b.pdf
+iscsiadm --name=node.session.auth.password --value=HIDDEN
+openconnect -C HIDDEN h
+isql -v mydsn user HIDDEN
+swift -A https://h/auth -U a:u -K HIDDEN list
+newrelic-infra -license HIDDEN
+vault operator unseal HIDDEN
+vault token lookup HIDDEN
+vault write secret/x foo=HIDDEN
+cargo login HIDDEN
+wandb login --relogin HIDDEN
+snyk auth HIDDEN
+pro attach HIDDEN
+b2 authorize-account id HIDDEN
+cf auth u HIDDEN
+samba-tool user create bob HIDDEN
+ipmitool user set password 2 HIDDEN
+wpa_cli -i wlan0 set_network 0 psk HIDDEN
+mc admin user add x newuser HIDDEN
+mc config host add x http://h AK HIDDEN
+zkCli.sh addauth digest u:HIDDEN
+bitcoin-cli walletpassphrase HIDDEN 60
+nmcli con mod x wifi-sec.psk HIDDEN
+aws ssm put-parameter --name x --type SecureString --value HIDDEN
+az keyvault secret set --vault-name v --name n --value HIDDEN
+turnserver -u u:HIDDEN
+ctr images pull --user u:HIDDEN img
+check_http -H h -a u:HIDDEN
+hey -a u:HIDDEN http://h
+wbinfo -a bob%HIDDEN
 app '<add key="Password" value="HIDDEN"/>'
 aws cloudformation create-stack --parameters ParameterKey=DBPassword,ParameterValue=HIDDEN
 gost -L=admin:HIDDEN@:8080

@@ -202,10 +202,12 @@ def _by_program(argument: str, seen: _Seen) -> str | None:
     for entry in seen.entries():
         if entry.rest and "=" in argument and not _OPTION.match(argument):
             return _hide_value(argument, "=")
-        for option in entry.options if entry.attached else ():
-            short = _unclustered(argument, entry.flags)
+        if not entry.attached:
+            continue
+        short = _unclustered(argument, entry.flags)
+        for option in filter(short.startswith, entry.options):
             value = short.removeprefix(option).removeprefix("=" if option.startswith("--") else "")
-            if short.startswith(option) and value and _is_attached(option, short):
+            if value and _is_attached(option, short):
                 hidden = value if entry.takes == "s" else _hide_value(value, entry.user_ends)
                 return argument[: len(argument) - len(value)] + hidden
     if seen.words & ORACLE_PROGRAMS and (login := _ORACLE_LOGIN.fullmatch(argument)):
