@@ -24,6 +24,7 @@ mysql5.7 -pHIDDEN
 mysql-8.0 -pHIDDEN
 /opt/mysql/bin/mysql.real -pHIDDEN
 mysqldump.bin -pHIDDEN
+mysql8.0.bin -pHIDDEN
 mysql -NBpHIDDEN shop
 curl -su ada:HIDDEN https://host/
 curl -sku ada:HIDDEN https://host/
@@ -204,6 +205,7 @@ ldapsearch -x -s base -b dc=x
 ldapsearch -x -s sub -b dc=x
 python train.py --eos_token=</s> --bos-token <s>
 etcd --initial-cluster-token=etcd-cluster-1
+java -Xmx372684472520502034440008029918305240817pt17g
 app --bypass x --compass=y --multi-pass 2 --askpass /bin/ask
 app --server-key=/etc/ssl/server.key --client-key client.pem --ssl-key=k.pem
 app --sort-key=a --primary-key id --partition-key=user --cache-key=x --public-key=/x --key-size=16

@@ -80,7 +80,7 @@ _TOKEN = re.compile(
 
 _SEPARATOR = re.compile(r"[;|()`\n]|(?<![<>])&(?!>)")
 _WORD_BREAK = re.compile(r"[/=;|&(`]")
-_VERSION = re.compile(r"(?:[-.]?\d[\d.]*|\.(?:real|bin|exe|sh|py))+$")
+_VERSION = re.compile(r"(?:[-.]?\d[\d.]*)?(?:\.(?:real|bin|exe|sh|py))?$")
 _ORACLE_LOGIN = re.compile(r"((?:\w+=)?[\w$#]+)/(?:\"[^\"]*\"|[^@\s]+)((?:@\S*)?(?:\s+as\s+\w+)?)", re.IGNORECASE)
 
 Hide = Callable[[str], str]
