@@ -163,6 +163,13 @@ snyk auth HIDDEN
 pro attach HIDDEN
 b2 authorize-account id HIDDEN
 cf auth u HIDDEN
+redis-sentinel --sentinel auth-pass mymaster HIDDEN
+hdbuserstore SET KEY h:30015 SYSTEM HIDDEN
+poetry publish -u u -p HIDDEN
+rclone obscure HIDDEN
+ansible-vault encrypt_string HIDDEN --name x
+caddy hash-password --plaintext HIDDEN
+keytool -storepasswd -new HIDDEN
 samba-tool user create bob HIDDEN
 ipmitool user set password 2 HIDDEN
 wpa_cli -i wlan0 set_network 0 psk HIDDEN
