@@ -7,6 +7,10 @@ made up.
 
 from __future__ import annotations
 
+import shlex
+
+from tests import secret_lines
+
 HIDDEN = "S3cr3t-Hunter2"
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
 AWS_KEY = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY9"
@@ -226,6 +230,8 @@ SHAPES = [
     ["python3", "-c", f"connect(host='h', passwd='{HIDDEN}')"],
     ["node", "-e", f"const apiToken = '{HIDDEN}'"],
     [f"worker: password={HIDDEN} idle"],
+    ["sh", "-c", f"chpasswd <<EOF\nroot:{HIDDEN}\nEOF"],
+    *(shlex.split(line.replace("HIDDEN", HIDDEN)) for line in secret_lines.SHAPES),
 ]  # fmt: skip
 
 TOKENS = [
@@ -335,6 +341,7 @@ READABLE = [
     ["sshd: ada [priv]"],
     ["dovecot/auth"],
     ["/usr/lib/systemd/systemd-journald"],
+    *(shlex.split(line) for line in secret_lines.READABLE),
 ]  # fmt: skip
 
 NAMES = [
@@ -353,6 +360,7 @@ READABLE_NAMES = [
     "/memfd:java heap (deleted)",
     "/SYSV0052e2c1 (deleted)",
     "[anon:glibc: malloc]",
+    "/dev/shm/sem.auth:cookie",
     "anon_inode:[perf_event]",
     "/system.slice/docker-" + "0123456789abcdef" * 4 + ".scope",
     "/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod1234_ab.slice:cri-containerd:"

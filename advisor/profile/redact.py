@@ -13,9 +13,9 @@ from __future__ import annotations
 import functools
 import re
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
-from advisor.profile.secret_names import REDACTED, hide_setting, is_secret_name
+from advisor.profile.secret_names import REDACTED, hide_setting, takes_secret
 from advisor.profile.secret_options import OPTIONS_OF, ORACLE_PROGRAMS, ProgramOption
 from advisor.profile.secret_shapes import hide_random, hide_shapes
 
@@ -43,19 +43,45 @@ KEPT, LONGEST_KEPT_CHARS = 4096, 512
 """Texts whose redaction is remembered, and how long they may be. Source: own choice. Reason: arguments and paths of a
 host are a few thousand, seen again in every sample; 4 MiB at most."""
 
+LONGEST_PROGRAM_CHARS = 64
+"""A longer word is no program of the tables. Source: own choice."""
+
+GRAMMAR = frozenset(("for", "="))
+"""Words that are no value of the secret whose name stands before: `SET PASSWORD FOR a = x`."""
+
+GLUED_OPTIONS = "DPHEXeo"
+"""Options that a setting follows without a blank: -Dlicense.key=x, -ouser=x."""
+
 SETTERS = frozenset(("set", "config", "config:set"))
 """Words after which the bare name of a secret is followed by its value: `redis-cli CONFIG SET requirepass x`."""
 
-_SETTING = re.compile(r"(--?|-[DPH](?=[A-Za-z]))?([A-Za-z_][\w.-]*)([=:])(\s*)(.+)", re.DOTALL)
+_SETTING = re.compile(r"(-{0,2})([A-Za-z_][\w.-]*)([=:])(\s*)(.+)", re.DOTALL)
 _OPTION = re.compile(r"--?([A-Za-z][\w.-]*)")
+_NAMING = re.compile(r"(?:--?|\+)([A-Za-z][\w.-]*)|([A-Za-z_][\w.-]*):")
+"""Names what follows: --password x, +rcon_password x, password: x."""
+
 _NO_PLACE = re.compile(r"[\w./+,-]{0,15}")
 """Too short and too plain for any secret that is told by its form."""
 
 _BARE = re.compile(r"[A-Za-z_/][\w./:-]*")
-_NAMED = re.compile(r"(?<![\w.-])([A-Za-z_][\w.-]*)\\?[\"']?\s*(?:=>|:=|[:=])\s*(?:\\(?=[\"']))?(?!//)(?=[^&;\s,}])")
+_NAMED = re.compile(
+    r"(?<![\w.-])([A-Za-z_][\w.-]*)\\?[\"']?\]?\s*(=>|:=|[:=])\s*(?:[\\A-Za-z](?=[\"']))?(?!//)(?=[^&;\s,}])"
+)
 _VALUE = re.compile(r"\"[^\"]*\"|'[^']*'|(?:[^&;\s\"',}]|,(?![\w.-]+[=:]))+")
-_TOKEN = re.compile(r"(?:\"[^\"]*\"|'[^']*'|\S)+")
-_ORACLE_LOGIN = re.compile(r"((?:userid=)?[\w$#]+)/(?:\"[^\"]*\"|[^@\s]+)(@\S*)?", re.IGNORECASE)
+_QUOTED = re.compile(r"\"[^\"\\]*(?:\\.[^\"\\]*)*\"|'[^']*'", re.DOTALL)
+_IN_PATH = re.compile(r"\S/")
+"""Stands before a file's name in a path; what follows its colon is the next path, as in a class path."""
+
+_LITERAL = re.compile(rf"{_QUOTED.pattern}|\\\S", re.DOTALL)
+_TOKEN = re.compile(
+    rf"(?<!\\)\n|[;|&()`]+|(?:{_LITERAL.pattern}|[<>]&|[;|&()`]+(?=[^\s;|&()`])|[^\s;|&()`])+", re.DOTALL
+)
+"""A word up to the next blank, or what separates commands where it stands at a word's beginning or end."""
+
+_SEPARATOR = re.compile(r"[;|()`\n]|(?<![<>])&(?!>)")
+_WORD_BREAK = re.compile(r"[/=;|&(`]")
+_VERSION = re.compile(r"(?:[-.]?\d[\d.]*)?(?:\.(?:real|bin|exe|sh|py))?$")
+_ORACLE_LOGIN = re.compile(r"((?:\w+=)?[\w$#]+)/(?:\"[^\"]*\"|[^@\s]+)((?:@\S*)?(?:\s+as\s+\w+)?)", re.IGNORECASE)
 
 Hide = Callable[[str], str]
 
@@ -67,14 +93,20 @@ def redact_command_line(args: Iterable[str]) -> list[str]:
     redacting a redacted command line changes nothing.
     """
     whole = list(args)
-    now = [_cut(argument, LONGEST_SEARCH_CHARS) for argument in _beginning(whole)]
-    for _ in range(MOST_PASSES):
-        before, now = now, _redact(now)
-        if now == before:
-            break
-    # Once more, since `***` may be longer than what it stands for, and a second redaction shall cut nothing.
-    kept = _beginning([_cut(argument, LONGEST_ARGUMENT_CHARS) for argument in now])
+    redacted = _until_stable([_cut(argument, LONGEST_SEARCH_CHARS) for argument in _beginning(whole)])
+    # Once more: a cut may open what was closed, and `***` may be longer than what it stands for.
+    redacted = _until_stable([_cut(argument, LONGEST_ARGUMENT_CHARS) for argument in redacted])
+    kept = _beginning([_cut(argument, LONGEST_ARGUMENT_CHARS) for argument in redacted])
     return kept + [CUT] * (len(whole) - len(kept))
+
+
+def _until_stable(args: list[str]) -> list[str]:
+    """Pass after pass, until one changes nothing."""
+    for _ in range(MOST_PASSES):
+        before, args = args, _redact(args)
+        if args == before:
+            break
+    return args
 
 
 def _beginning(args: list[str]) -> list[str]:
@@ -111,44 +143,58 @@ class _Seen:
         """A word was there after which the bare name of a secret is followed by its value."""
 
     def add(self, argument: str) -> None:
-        for word in {argument.rsplit("/", 1)[-1], argument.rpartition("=")[2]}:
-            if word not in self.words:
-                self.words.add(word)
-                self.options += OPTIONS_OF.get(word, ())
-                self.sets = self.sets or word.lower() in SETTERS
+        word = _program_name(argument)
+        if word not in self.words:
+            self.words.add(word)
+            self.options += OPTIONS_OF.get(word, ())
+            self.sets = self.sets or word.lower() in SETTERS
 
     def entries(self) -> list[ProgramOption]:
-        """Of the programs seen, those that count by now."""
-        return [entry for entry in self.options if entry.after is None or entry.after in self.words]
+        """Of the programs seen, those that count by now; the last program first, as `sudo -u` is not `curl -u`."""
+        return [entry for entry in reversed(self.options) if entry.after is None or entry.after in self.words]
+
+
+def _program_name(word: str) -> str:
+    """What a table knows a program by: `/opt/mysql-8.0`, `CMD=mysql5.7` and `x|"mysql"` are mysql."""
+    name = _WORD_BREAK.split(word)[-1].strip("\"'")
+    if name in OPTIONS_OF or len(name) > LONGEST_PROGRAM_CHARS:
+        return name
+    return _VERSION.sub("", name)
 
 
 def _redact(args: list[str]) -> list[str]:
-    """One pass over one command line. Words seen so far decide which program's options are meant."""
+    """One pass over one command. Words seen so far decide which program's options are meant."""
     seen = _Seen()
     result: list[str] = []
     pending: deque[Hide] = deque()
     for argument in args:
+        quotes = _quotes_around(argument)
+        word = argument[quotes : len(argument) - quotes]
+        if argument.lower() in GRAMMAR:
+            pending.clear()
         if pending and argument != CUT and not _OPTION.match(argument):
-            result.append(pending.popleft()(argument))
-            continue
-        by_program = _by_program(argument, seen)
-        result.append(by_program if by_program is not None else _redact_argument(argument))
-        seen.add(argument)  # before the next line: a program's own name may be what a secret follows
-        pending = deque(_values_follow(argument, seen))
+            hidden = pending.popleft()(word)
+        else:
+            by_program = _by_program(word, seen)
+            hidden = by_program if by_program is not None else _redact_argument(word)
+            seen.add(word)  # before the next line: a program's own name may be what a secret follows
+            pending = deque(_values_follow(word, seen))
+        result.append(argument[:quotes] + hidden + argument[len(argument) - quotes :])
     return result
 
 
 def _values_follow(argument: str, seen: _Seen) -> list[Hide]:
     """What to do with the next arguments, when this one is an option that takes a secret as its value."""
-    program = argument.rpartition("/")[2]
+    program = _program_name(argument)
     for entry in seen.entries():
-        word = program if program in entry.programs else argument
+        word = program if program in entry.programs else _unclustered(argument, entry.flags)
         if entry.separate and word in entry.options:
             hide = functools.partial(_hide_value, user_ends=entry.user_ends)
-            return [_redact_argument if kind == "k" else hide for kind in entry.takes]
-    option = _OPTION.fullmatch(argument)
-    name = option[1] if option else argument if seen.sets and _BARE.fullmatch(argument) else ""
-    return [functools.partial(hide_setting, name)] if is_secret_name(name) else []
+            kinds: dict[str, Hide] = {"h": hide, "k": _redact_argument, "s": str}
+            return [kinds[kind] for kind in entry.takes]
+    option = _NAMING.fullmatch(argument.rpartition("=")[2])
+    name = option[1] or option[2] if option else argument if seen.sets and _BARE.fullmatch(argument) else ""
+    return [functools.partial(hide_setting, name)] if takes_secret(name) else []
 
 
 def _by_program(argument: str, seen: _Seen) -> str | None:
@@ -156,13 +202,24 @@ def _by_program(argument: str, seen: _Seen) -> str | None:
     for entry in seen.entries():
         if entry.rest and "=" in argument and not _OPTION.match(argument):
             return _hide_value(argument, "=")
-        for option in entry.options if entry.attached else ():
-            value = argument.removeprefix(option).removeprefix("=" if option.startswith("--") else "")
-            if argument.startswith(option) and value and _is_attached(option, argument):
-                return argument[: len(argument) - len(value)] + _hide_value(value, entry.user_ends)
+        if not entry.attached:
+            continue
+        short = _unclustered(argument, entry.flags)
+        for option in filter(short.startswith, entry.options):
+            value = short.removeprefix(option).removeprefix("=" if option.startswith("--") else "")
+            if value and _is_attached(option, short):
+                hidden = value if entry.takes == "s" else _hide_value(value, entry.user_ends)
+                return argument[: len(argument) - len(value)] + hidden
     if seen.words & ORACLE_PROGRAMS and (login := _ORACLE_LOGIN.fullmatch(argument)):
         return f"{login[1]}/{REDACTED}{login[2] or ''}"
     return None
+
+
+def _unclustered(argument: str, flags: str) -> str:
+    """`-su` as `-u`, where -s is one of the flags of the program."""
+    if not flags or not argument.startswith("-") or argument.startswith("--"):
+        return argument
+    return "-" + argument[1:].lstrip(flags)
 
 
 def _is_attached(option: str, argument: str) -> bool:
@@ -186,34 +243,43 @@ def _redact_argument(argument: str) -> str:
 
 
 def _redact_form(argument: str) -> str:
-    """A quoted text, a setting, a command in one string, or text with secrets in it."""
-    if quotes := _quotes_around(argument):
-        return argument[:quotes] + _redact([argument[quotes:-quotes]])[0] + argument[-quotes:]
+    """A setting, a command in one string, or text with secrets in it."""
     setting = _SETTING.fullmatch(argument)
     if setting and not setting[5].startswith("//"):
-        prefix, name, separator, blank, value = setting.groups(default="")
-        if is_secret_name(name):
-            return f"{prefix}{name}{separator}{blank}{hide_setting(name, value)}"
+        prefix, name, _, _, value = setting.groups()
+        secret = next(filter(takes_secret, _names(prefix, name)), None)
+        if secret and (hidden := hide_setting(secret, value)) != value:
+            return argument[: -len(value)] + hidden
+        if _QUOTED.fullmatch(value):
+            return argument[: -len(value)] + _redact([value])[0]
     if re.search(r"\s", argument) and not argument.isspace():
         argument = _redact_words(argument)
     return hide_random(_redact_pairs(hide_shapes(argument)))
+
+
+def _names(prefix: str, name: str) -> tuple[str, ...]:
+    """What a setting may be called: in -Dlicense.key=x the D is an option, in -Data=x a letter."""
+    return (name, name[1:]) if prefix == "-" and name[0] in GLUED_OPTIONS else (name,)
 
 
 _redact_kept = functools.lru_cache(KEPT)(_redact_form)
 
 
 def _quotes_around(text: str) -> int:
-    """How many quotes a text is in, all of them at once: ten thousand around nothing are no ten thousand calls."""
-    most = (len(text) - 1) // 2
-    return next((i for i in range(most) if text[i] not in "\"'" or text[i] != text[-1 - i]), most)
+    """How many quotes a text is in. Inside a pair is no quote of its kind, so there are two at most."""
+    quotes = 0
+    while _QUOTED.fullmatch(text, quotes, len(text) - quotes):
+        quotes += 1
+    return quotes
 
 
 def _redact_words(text: str) -> str:
-    """A command line in one string (`sh -c`, a conninfo): its words redacted like arguments, its blanks kept."""
+    """Command lines in one string (`sh -c`, a conninfo): their words redacted like arguments, their blanks kept."""
     tokens = [match.span() for match in _TOKEN.finditer(text)]
     if len(tokens) == 1 and tokens[0] == (0, len(text)):
         return text
-    words = _redact([text[start:end] for start, end in tokens])
+    commands = _commands(text[start:end] for start, end in tokens)
+    words = [word for command in commands for word in _redact(command)]
     parts: list[str] = []
     last = 0
     for (start, end), word in zip(tokens, words, strict=True):
@@ -222,13 +288,25 @@ def _redact_words(text: str) -> str:
     return "".join(parts) + text[last:]
 
 
+def _commands(tokens: Iterable[str]) -> Iterator[list[str]]:
+    """Tokens by command: options of `a` in `a; b` mean nothing to `b`. In `x;b` both are one token."""
+    command: list[str] = []
+    for token in tokens:
+        if _SEPARATOR.search(token) and _SEPARATOR.search(_LITERAL.sub("", token)):
+            yield command
+            command = []
+        command.append(token)
+    yield command
+
+
 def _redact_pairs(text: str) -> str:
     """Settings anywhere in a text, also inside the value of another: `host:9000?passphrase=x`."""
     parts: list[str] = []
     last = place = 0
     while named := _NAMED.search(text, place):
         place = named.end()
-        value = _VALUE.match(text, place) if is_secret_name(named[1]) else None
+        in_path = named[2] == ":" and _IN_PATH.fullmatch(text, max(0, named.start() - 2), named.start())
+        value = _VALUE.match(text, place) if takes_secret(named[1]) and not in_path else None
         if value is not None:
             quote = text[place] if text[place] in "\"'" else ""
             inner = value[0][1:-1] if quote else value[0]

@@ -14,6 +14,10 @@ HEX_CHARS = 32
 BASE64_CHARS = 40
 """Base64 characters in a row that can be a key. Source: AWS secret access keys have 40."""
 
+HEX_KINDS = 8
+"""Different digits that a key of hex has at least. Reason: masks of CPUs (f0f0...) have two or three, 32 random
+digits fewer than eight once in 100,000 times."""
+
 RANDOM_BITS_PER_CHAR = 4.5
 """Shannon entropy of text that counts as random. Reason: 40 random base64 characters have about 4.8, identifiers
 and paths of that length below 4.3."""
@@ -42,33 +46,51 @@ TOKENS = (
 """Credentials whose whole text has a form of its own. Sources: the issuers' documentation of their key formats, RFC
 7519 (JWT), RFC 7468 (PEM), crypt(5)."""
 
+_WORD = r"""(?:"[^"]{0,500}"|'[^']{0,500}'|[^\s|;&()"']){1,500}"""
+READERS = r"\b(?:chpasswd|passwd|smbpasswd|cryptsetup|kinit)\b"
+"""Programs that read a password from their standard input."""
+
 PLACES = (
     (r"(://)[^\s/:@\[]*:(?!\d+(?:/|$))(?:(?!://)[^\s?\"'])*@", rf"\1{REDACTED}@"),
     (r"(://)[^\s/?#\"']*@", rf"\1{REDACTED}@"),
-    (r"(?<![\w.@/-])([\w.-]+):(?!//)[^\s@/:=]+@(?!sha256:)(?=[\w.\[(-])", rf"\1:{REDACTED}@"),
+    (r"(?<![\w.@/-])((?:[\w.-]+/)?[\w.-]+):(?!//|\d{1,4}@)[^\s@/:=]+@(?!sha256:)(?=[\w.\[(-]|:\d)",
+     rf"\1:{REDACTED}@"),
     (r"(jdbc:oracle:\w+:[^/\s]+)/[^@\s]+@", rf"\1/{REDACTED}@"),
     (r"(?<![\w.*:-])(?!(?:[0-9a-fA-F]{0,4}:)+[0-9a-fA-F]{0,4}(?![\w:-]))"
-     r"([\w.*-]{1,253}:(?:\d{2,5}|\*):[\w.*-]{1,63}:[\w.*-]{1,63}:)[^\s:\"'/]+", rf"\1{REDACTED}"),  # ~/.pgpass
+     r"([\w.*-]{1,253}:(?:\d{2,5}|\*):(?!\d+:)[\w.*-]{1,63}:(?!\d+:)[\w.*-]{1,63}:)[^\s:\"'/]+",
+     rf"\1{REDACTED}"),  # ~/.pgpass
     (r"(rtmps?://[^\s/\"']+/[^\s\"'?]*/)[^\s/\"'?]+", rf"\1{REDACTED}"),
     (r"(hooks\.slack\.com/(?:services|workflows|triggers)/|discord(?:app)?\.com/api/webhooks/\d+/"
-     r"|webhook\.office\.com/webhookb2/)[^\s\"']+", rf"\1{REDACTED}"),
+     r"|(?:webhook|outlook)\.office\.com/webhook(?:b2)?/|hooks\.zapier\.com/hooks/catch/)[^\s\"']+",
+     rf"\1{REDACTED}"),
+    (r"([?&]key=)[^&\s\"']+", rf"\1{REDACTED}"),
     (r"(?i)\b((?:proxy-)?authorization|(?:set-)?cookie)(\s*:\s*)(?!\*\*\*)[^\"'\n]+", rf"\1\2{REDACTED}"),
     (r"(?i)\b(bearer|basic)(\s+)(?!\*\*\*)[\w.~+/=-]{8,}", rf"\1\2{REDACTED}"),
     (r"(?:^|(?<=[\s,]))pass:[^\s,]+", f"pass:{REDACTED}"),  # openssl-passphrase-options(1)
     (r"(\bsecret,(?:[^\s]{0,200},)?data=)[^,\s]+", rf"\1{REDACTED}"),  # QEMU's -object secret
-    (r"(?i)\b((?:password|identified\s+(?:with\s+[\w']+\s+)?by(?:\s+password)?)(?:\s*\(\s*|\s+))([\\'\"]+)[^\\'\"]+",
-     rf"\1\2{REDACTED}"),  # SQL
-    (r"(?i)(\bname[\"']?\s{0,9}[:=]\s{0,9}[\"']?[\w.-]{0,80}(?:pass|secret|token|key)[\w.-]{0,80}[\"']?\s{0,9},\s{0,9}"
-     r"[^\s,]{0,80}?\bvalue[\"']?\s{0,9}[:=]\s{0,9})(?:\"[^\"]*\"|'[^']*'|[^\s,\"'}]+)",
-     rf"\1{REDACTED}"),  # Kubernetes: a variable as a name and a value
+    (r"(?i)\b((?:password|identified\s+(?:with\s+[\w']+\s+)?by(?:\s+(?:password|values))?)(?:\s*\(\s*|\s+))"
+     r"([\\'\"]+)[^\\'\"]+", rf"\1\2{REDACTED}"),  # SQL
+    (r"(?i)(\bidentified\s+by\s+)(?!(?:password|values)\b|[\\'\"])[^\s;'\"]+", rf"\1{REDACTED}"),
+    (r"(?i)(\bpassword\s+for\s+[^\s=]{1,200}\s{0,9}=\s{0,9})(?:\"[^\"]*\"|'[^']*'|[^\s;(]+(?!\())", rf"\1{REDACTED}"),
+    (r"(?i)(\bconnect\s+to\s+\S{1,200}\s+user\s+\S{1,200}\s+using\s+)[^\s;\"']+", rf"\1{REDACTED}"),  # db2
+    (r"(\bpgp_sym_(?:en|de)crypt(?:_bytea)?\s?\([^;()]{0,200}?,\s?')[^']+", rf"\1{REDACTED}"),  # pgcrypto
+    (r"((?<!\w)crypt\s?\(\s?')[^']+", rf"\1{REDACTED}"),
+    (r"((?:\bdb\.auth|hangeUserPassword)\(\s?[\"'][^\"']{0,200}[\"']\s?,\s?[\"'])[^\"']+",
+     rf"\1{REDACTED}"),  # mongosh
+    (r"((?:\b(?:requirepass|masterauth|login\s+\S{1,200}\s+password|(?i:quote\s+pass))|password\s+password"
+     r"|(?:^|(?<=[\"'\n]))(?:AUTH|PASS))[^\S\n]+)(?![\"'])[^\s\"']+", rf"\1{REDACTED}"),  # Redis, netrc, debconf, FTP
+    (r"(?i)(\b(?:parameter)?(?:name|key)[\"']?\s{0,9}[:=]\s{0,9}[\"']?[\w.-]{0,80}(?:pass|secret|token|key)[\w.-]{0,80}"
+     r"[\"']?[\s,]{1,9}[^\s,]{0,80}?\b(?:parameter)?value[\"']?\s{0,9}[:=]\s{0,9})(?:\"[^\"]*\"|'[^']*'|[^\s,\"'}]+)",
+     rf"\1{REDACTED}"),  # a variable as a name and a value
     (r"(?i)(assw(?:or)?d[^;\n]{0,80}?[;\n{]?\s{0,9}\bsend\s+(?:--\s+)?)(?:\"[^\"]*\"|[^\s;]+)",
      rf"\1{REDACTED}"),  # expect(1)
     (r"(\brbd:[^\s,]{0,200}?:key=)[^\s,:]+", rf"\1{REDACTED}"),  # QEMU's and librbd's names of images
     (r"((?:^|[\s'\"])(?:h|host|u|user)=[^,\s]*,(?:[^\s]{0,200},)?p=)[^,\s]+", rf"\1{REDACTED}"),  # Percona Toolkit
     (r"(?i)(<[\w:.-]*(?:password|passwd|secret|token)[\w.-]*(?:\s[^<>]{0,200})?>)[^<]+", rf"\1{REDACTED}"),  # XML
-    (r"\b((?:echo|printf)\s+(?:-\w+\s+)?)(?:\"[^\"]*\"|'[^']*'|[^\s|;&]+)"
-     r"(?=[^|;&\n]{0,80}\|[^|;]{0,120}?(?:-stdin\b|\bsudo\s[^|;]{0,40}?-\w{0,8}S\b|\bchpasswd\b|\bcryptsetup\b"
-     r"|\bsmbpasswd\b|passphrase-fd|\bkinit\b))", rf"\1{REDACTED}"),
+    (rf"\b((?:echo|printf)\s+(?:-\w+\s+)?)(?>{_WORD}(?:[^\S\n]+{_WORD}){{0,20}})"
+     rf"(?=[^|&\n]{{0,200}}\|[^|;]{{0,120}}?(?:-stdin\b|\bsudo\s[^|;]{{0,40}}?-\w{{0,8}}S\b|{READERS}|passphrase-fd))",
+     rf"\1{REDACTED}"),
+    (rf"({READERS}[^|;<\n]{{0,120}}<<-?\s?[\"']?(\w{{1,40}})[\"']?\n).{{1,2000}}?(?=\n\s*\2\b|$)", rf"\1{REDACTED}"),
     (r"((?:-stdin|\bsudo\s[^|;<]{0,40}?-\w{0,8}S|\bchpasswd)\b[^|;<]{0,120}<<<\s*)(?:\"[^\"]*\"|'[^']*'|\S+)",
      rf"\1{REDACTED}"),
 )  # fmt: skip
@@ -96,12 +118,13 @@ def hide_random(text: str) -> str:
     """Long hex and base64 text out. A file's path keeps its hashes: they name a container or a build, no key."""
     if PATH.match(text.rsplit("=", 1)[-1]):
         return text
-    text = _HEX.sub(lambda match: REDACTED if _has_letters_and_digits(match[0]) else match[0], text)
+    text = _HEX.sub(lambda match: REDACTED if _is_hex_key(match[0]) else match[0], text)
     return _BASE64.sub(lambda match: REDACTED if _is_random(match[0]) else match[0], text)
 
 
-def _has_letters_and_digits(text: str) -> bool:
-    return any(c.isdigit() for c in text) and any(c.isalpha() for c in text)
+def _is_hex_key(text: str) -> bool:
+    """Letters and digits, and more of them than a mask has."""
+    return len(set(text.lower())) >= HEX_KINDS and any(c.isdigit() for c in text) and any(c.isalpha() for c in text)
 
 
 def _is_random(text: str) -> bool:
