@@ -160,7 +160,7 @@ def test_what_runs_before_the_first_change_is_in_the_journal(tmp_path: Path) -> 
     if mode is None:
         pytest.skip("this kernel has no THP mode that could be asked for")
     state = tmp_path / "state"
-    ways = [Way(DEFAULT, "own", "", command=["sh", "-c", f"cat {state}/*.journal"], thp_enabled=mode)]
+    ways = [Way(DEFAULT, "own", "", command=["sh", "-c", f"sleep 0.3; cat {state}/*.journal"], thp_enabled=mode)]
     metric = Metric("output", "lower", r'"started": (\d+)')
     with Journal(state) as journal:
         done = run_trial(request("x", ways=ways, may_change=True, rounds=1, metric=metric), journal, lambda _: None)
