@@ -83,6 +83,10 @@ _WORD_BREAK = re.compile(r"[/=;|&(`]")
 _VERSION = re.compile(r"(?:[-.]?\d[\d.]*)?(?:\.(?:real|bin|exe|sh|py))?$")
 _ORACLE_LOGIN = re.compile(r"((?:\w+=)?[\w$#]+)/(?:\"[^\"]*\"|[^@\s]+)((?:@\S*)?(?:\s+as\s+\w+)?)", re.IGNORECASE)
 
+MOST_OPTIONS = 64
+"""Options of programs that count at a time, those of the last programs. Source: own choice. Reason: of `sudo`, a shell
+and what they start it is a dozen; a command line that names every program would take a second."""
+
 Hide = Callable[[str], str]
 
 
@@ -138,7 +142,7 @@ class _Seen:
 
     def __init__(self) -> None:
         self.words: set[str] = set()
-        self.options: list[ProgramOption] = []
+        self.options: deque[ProgramOption] = deque(maxlen=MOST_OPTIONS)
         self.sets = False
         """A word was there after which the bare name of a secret is followed by its value."""
 
