@@ -84,8 +84,8 @@ _VERSION = re.compile(r"(?:[-.]?\d[\d.]*)?(?:\.(?:real|bin|exe|sh|py))?$")
 _ORACLE_LOGIN = re.compile(r"((?:\w+=)?[\w$#]+)/(?:\"[^\"]*\"|[^@\s]+)((?:@\S*)?(?:\s+as\s+\w+)?)", re.IGNORECASE)
 
 MOST_OPTIONS = 64
-"""Options of programs that count at a time, those of the last programs. Source: own choice. Reason: of `sudo`, a shell
-and what they start it is a dozen; a command line that names every program would take a second."""
+"""Options that count at a time: those of the last programs. Source: own choice. Reason: of `sudo`, a shell and what
+they start it is a dozen; a command line that names every program would take a second."""
 
 Hide = Callable[[str], str]
 
