@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import functools
 import gc
 import io
@@ -15,13 +14,10 @@ from typing import NamedTuple
 
 import polars as pl
 
+from advisor.allocator import M_MMAP_THRESHOLD, M_TRIM_THRESHOLD, set_options
 from advisor.batch.chunk import score_files
 from advisor.batch.inputs import InputError
 from advisor.predictor import Predictor, load_predictor
-
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-"""Of mallopt(3): above how much free memory at its end the heap shrinks; from which size memory is mapped by itself.
-Source: malloc.h of glibc."""
 
 KEPT_BYTES = 32 << 20
 """Source: own choice. Reason: the most that M_MMAP_THRESHOLD may be (HEAP_MAX_SIZE / 2 on 64 bits), and more than a
@@ -61,10 +57,7 @@ def begin() -> None:
 
 def _keep_freed_memory() -> None:
     """The next profile takes as much again, and getting its pages anew is 2,200 page faults and 5 % of the time."""
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # musl has none
-    if mallopt is not None:
-        mallopt(M_MMAP_THRESHOLD, KEPT_BYTES)
-        mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
+    set_options({M_MMAP_THRESHOLD: KEPT_BYTES, M_TRIM_THRESHOLD: KEPT_BYTES})
 
 
 def _end_with_parent() -> None:

@@ -6,6 +6,7 @@ import time
 from contextlib import nullcontext
 from pathlib import Path
 
+from advisor.allocator import use_one_heap
 from advisor.cli.errors import NO_PROC, CommandError, ExitCode
 from advisor.cli.privileges import WRITE_ANYWHERE, may_write_beside
 from advisor.cli.talk import say, say_in_passing
@@ -36,6 +37,7 @@ def run(
     written and what it cost. Raises CommandError."""
     check_name(output)
     leave_huge_pages()
+    use_one_heap()
     options = SamplerOptions(
         pids=frozenset(pids) or None,
         complete_first=False,

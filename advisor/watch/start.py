@@ -6,6 +6,7 @@ files of others has force only while a recording that somebody asked for is open
 
 from __future__ import annotations
 
+from advisor.allocator import use_one_heap
 from advisor.collect.capabilities import keep_to_watch
 from advisor.privilege.huge_pages import leave_huge_pages
 from advisor.privilege.needs import WRITE
@@ -15,6 +16,7 @@ from advisor.procfs.fs import LIVE_PROCFS, LIVE_SYSFS
 def main() -> None:
     """Give up, then work."""
     leave_huge_pages()
+    use_one_heap()
     keep_to_watch((LIVE_PROCFS, LIVE_SYSFS), idle=WRITE)
     from advisor.watch import worker
 
