@@ -9,8 +9,9 @@ import signal
 import subprocess
 import sys
 import tarfile
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -106,10 +107,15 @@ def test_an_interrupted_batch_ends_at_once_and_keeps_its_parts(
     assert not out.exists() and parts.is_dir()
 
 
-def test_an_interrupted_batch_leaves_no_copy_of_a_capture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "tmp"
-    folder.mkdir()
-    monkeypatch.setenv("TMPDIR", str(folder))
+@pytest.fixture
+def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A short path: multiprocessing has its sockets there (108 characters, unix(7))."""
+    with tempfile.TemporaryDirectory() as folder:
+        monkeypatch.setenv("TMPDIR", folder)
+        yield Path(folder)
+
+
+def test_an_interrupted_batch_leaves_no_copy_of_a_capture(tmp_path: Path, temporary: Path) -> None:
     fleet = []
     for number in range(6):
         fleet.append(tmp_path / f"{number}.tar")
@@ -123,9 +129,9 @@ def test_an_interrupted_batch_leaves_no_copy_of_a_capture(tmp_path: Path, monkey
                 entry.size = size
                 archive.addfile(entry, io.BytesIO(bytes(size)))
     command = ["score", *map(str, fleet), "-o", str(tmp_path / "out.csv"), "--jobs", "2"]
-    code, _, err = interrupted(command, signal.SIGINT, lambda _: any(folder.glob("**/hugepage-advisor-import-*")))
+    code, _, err = interrupted(command, signal.SIGINT, lambda _: any(temporary.glob("**/hugepage-advisor-import-*")))
     assert code == INTERRUPTED, err
-    assert not list(folder.iterdir())
+    assert not list(temporary.iterdir())
 
 
 def test_a_batch_that_is_interrupted_while_its_workers_start_ends_at_once(fleet: Path, tmp_path: Path) -> None:

@@ -204,6 +204,7 @@ WRITERS = {
     "collect/probe_clear.py": "settings of the kernel",
     "collect/khugepaged_trace.py": "settings of the kernel",
     "collect/captured/staging.py": "the copy of a capture, in a temporary folder of its own",
+    "cli/surroundings.py": "/dev/null, in place of a descriptor that was closed",
     "cli/talk.py": "/dev/null, in place of a terminal that has gone",
     "training/dataset.py": "measurements, appended",
 }

@@ -34,7 +34,8 @@ def end_all(
     pause_s = 0.001
     told: set[int] = set()
     refused: set[int] = set()
-    while living := _collect(process, tree):
+    # One that ends while it is looked at hides its children, which by the second look are children of this process.
+    while living := _collect(process, tree) or _collect(process, tree):
         passed_s = time.monotonic() - began_s
         if passed_s > LONGEST_END_S:
             return living
