@@ -41,6 +41,12 @@ def test_closed_descriptors_are_as_dev_null(command: str, closed: str, tmp_path:
         assert "redis-server" in (tmp_path / "r").read_text()
 
 
+def test_a_folder_that_is_gone_is_what_the_message_names(tmp_path: Path) -> None:
+    done = shell(f"mkdir {tmp_path}/here; cd {tmp_path}/here; rmdir ../here; {ADVISOR} score {PROFILE}")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "hugepage-advisor: the current folder: No such file or directory\n"
+
+
 def test_a_recording_goes_on_without_stderr(tmp_path: Path) -> None:
     recording = tmp_path / "r.jsonl"
     assert shell(f"{ADVISOR} record -o {recording} --duration 0.5 --interval 0.1 2>&-").returncode == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import signal
 import sys
@@ -34,7 +35,8 @@ def exit_code(run: Callable[[], int | None]) -> int:
         say(f"hugepage-advisor: {error.format_message()}")
         return error.code if isinstance(error, CommandError) else ExitCode.USAGE
     except OSError as error:
-        say(f"hugepage-advisor: {error.filename or 'output'}: {error.strerror or error}")
+        unnamed = "the current folder" if error.errno == errno.ENOENT else "output"
+        say(f"hugepage-advisor: {error.filename or unnamed}: {error.strerror or error}")
     except MemoryError:
         say("hugepage-advisor: there is not enough memory for this; what was written until now is kept")
     except ImportError as error:  # where memory is limited (ulimit -v), mapping a library is what fails
