@@ -42,19 +42,25 @@ def read_until(terminal: int, words: bytes) -> None:
         seen += os.read(terminal, 4096)
 
 
+def code_of_losing(process: subprocess.Popen[bytes], terminal: int, *, is_stopped: bool) -> int:
+    """Exit code after SIGTERM with the terminal stopped (Ctrl-S), or gone."""
+    if is_stopped:
+        os.write(terminal, b"\x13")
+        time.sleep(0.7)
+    else:
+        os.close(terminal)
+    process.send_signal(signal.SIGTERM)
+    code = process.wait(ENDS_S)
+    if is_stopped:
+        os.close(terminal)
+    return code
+
+
 @pytest.mark.parametrize("is_stopped", [True, False])
 def test_a_trial_ends_with_its_code(is_stopped: bool) -> None:
     with on_a_terminal(*TRIAL, stdout=subprocess.DEVNULL if is_stopped else None) as (process, terminal):
         read_until(terminal, b"warm-up")
-        if is_stopped:
-            os.write(terminal, b"\x13")
-            time.sleep(0.7)
-        else:
-            os.close(terminal)
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(ENDS_S) == 130
-        if is_stopped:
-            os.close(terminal)
+        assert code_of_losing(process, terminal, is_stopped=is_stopped) == 130
 
 
 @pytest.mark.parametrize("is_stopped", [True, False])
@@ -62,12 +68,4 @@ def test_a_recording_ends_with_its_code(tmp_path: Path, is_stopped: bool) -> Non
     arguments = ["record", "-o", str(tmp_path / "x.jsonl"), "--interval", "0.2"]
     with on_a_terminal(*arguments) as (process, terminal):
         read_until(terminal, b"samples")
-        if is_stopped:
-            os.write(terminal, b"\x13")
-            time.sleep(0.7)
-        else:
-            os.close(terminal)
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(ENDS_S) == 0
-        if is_stopped:
-            os.close(terminal)
+        assert code_of_losing(process, terminal, is_stopped=is_stopped) == 0

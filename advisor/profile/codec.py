@@ -108,10 +108,10 @@ class ProfileWriter:
 
     @property
     def is_in_place(self) -> bool:
-        """Whether its name still leads to it; once a sample is written."""
+        """Whether its name still leads to it; once a sample is written. Raises OSError."""
         try:
             return os.path.samestat(self.stat(), os.stat(self._path))
-        except OSError:
+        except FileNotFoundError:
             return False
 
     def close(self) -> None:

@@ -91,9 +91,13 @@ def until(is_so: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def test_a_recording_keeps_what_watching_needs_also_where_the_folder_is_somebody_elses(foreign: Path) -> None:
+@pytest.mark.parametrize("mode", [0o755, 0o700])
+def test_a_recording_keeps_what_watching_needs_also_where_the_folder_is_somebody_elses(
+    foreign: Path, mode: int
+) -> None:
+    foreign.chmod(mode)
     path = foreign / "p.jsonl"
-    program = [sys.executable, "-P", "-m", "advisor", "record", "-o", str(path)]
+    program = [sys.executable, "-P", "-m", "advisor", "record", "-o", str(path), "--interval", "0.5"]
     with subprocess.Popen(program, stderr=subprocess.DEVNULL) as recording:
         try:
             until(lambda: path.exists() and path.stat().st_size > 0)
